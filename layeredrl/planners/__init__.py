@@ -1,0 +1,3 @@
+"""See the modules of this room."""
+
+__all__: list[str] = []
