@@ -1,0 +1,204 @@
+"""What both forms of the environment share: the maze, the rewards and the actions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from layeredrl.envs.layouts import MazeMap, layout_named, read_map
+from layeredrl.envs.maze_geometry import MazeGeometry, distances
+from layeredrl.envs.spawning import Spawner
+from layeredrl.errors import ConfigurationError, ShapeError
+
+STEP_DURATION = 0.1
+"""Time that an action lasts; its components are velocities in cells per unit of time."""
+GOAL_RADIUS = 0.3
+"""Success is being this close to the goal, in cells."""
+REWARD_TYPES = ("dense", "sparse")
+
+
+class MazeTask:
+    """Reaching goals in a maze.
+
+    Attributes:
+        maze: The maze.
+        spawner: Draws starts and goals.
+        reward_type: ``"dense"`` or ``"sparse"``.
+        terminate_on_success: Whether success ends an episode.
+        observation_space: Positions within the outer box: ``observation``, and the same
+            as ``achieved_goal``; ``desired_goal``; (2,) float64 each.
+        action_space: Velocities (x, y) from -1 to 1, (2,) float32.
+    """
+
+    def __init__(
+        self,
+        layout: str = "Medium",
+        *,
+        maze_map: MazeMap | None = None,
+        reward_type: str = "dense",
+        position_noise: float = 0.25,
+        terminate_on_success: bool = False,
+    ) -> None:
+        """Set up the task.
+
+        Args:
+            layout: Name of a standard map, see ``LAYOUTS``.
+            maze_map: A map of one's own, which replaces the layout: rows from the top,
+                each a string or sequence of 0 (free) and 1 (wall).
+            reward_type: ``"dense"``: minus the distance to the goal, divided by the
+                diagonal of the maze's outer box. ``"sparse"``: 1 on success, else 0.
+            position_noise: Half-width of the uniform noise on each coordinate of starts
+                and goals, from 0 (none) to 0.35 cells.
+            terminate_on_success: Whether success ends an episode.
+
+        Raises:
+            ConfigurationError: A value cannot work; the message says which and why.
+        """
+        if reward_type not in REWARD_TYPES:
+            raise ConfigurationError(
+                f"unknown reward_type {reward_type!r}; known: {', '.join(REWARD_TYPES)}"
+            )
+        rows = layout_named(layout) if maze_map is None else maze_map
+        self.maze = MazeGeometry(read_map(rows))
+        self.spawner = Spawner(self.maze, position_noise, min_distance=GOAL_RADIUS)
+        self.reward_type = reward_type
+        self.terminate_on_success = terminate_on_success
+        self._diagonal = float(distances(self.maze.extent, -self.maze.extent))
+        extent = self.maze.extent
+        position: dict[str, spaces.Space] = {
+            key: spaces.Box(-extent, extent, dtype=np.float64)
+            for key in ("observation", "achieved_goal", "desired_goal")
+        }
+        self.observation_space = spaces.Dict(position)
+        self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
+
+    def rewards(self, distance: np.ndarray, success: np.ndarray) -> np.ndarray:
+        """Return the rewards of having arrived at some distance from the goal.
+
+        Args:
+            distance: Distances to the goal, (...).
+            success: Whether they count as reached, (...) bool.
+
+        Returns:
+            Rewards, (...) float64.
+        """
+        if self.reward_type == "dense":
+            return distance / -self._diagonal
+        return success.astype(np.float64)
+
+    def displacements(
+        self, actions: np.ndarray, ignored: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Turn actions into wished changes of position.
+
+        Args:
+            actions: Velocities, clipped per component to [-1, 1], (B, 2).
+            ignored: Instances whose action does not count, whatever it is, (B,) bool.
+
+        Returns:
+            Displacements, (B, 2) float64.
+
+        Raises:
+            ConfigurationError: An action is NaN; the message says of which instance.
+        """
+        steps = np.maximum(actions, -1.0, dtype=np.float64)
+        np.minimum(steps, 1.0, out=steps)
+        steps *= STEP_DURATION
+        flat = steps.ravel()
+        # One number says whether there is a NaN anywhere.
+        if not flat @ flat >= 0.0:
+            wrong = np.isnan(steps).any(axis=1)
+            if ignored is not None:
+                steps[ignored] = 0.0
+                wrong &= ~ignored
+            if wrong.any():
+                instances = ", ".join(str(i) for i in np.flatnonzero(wrong)[:8])
+                raise ConfigurationError(f"the action of instance {instances} is NaN")
+        return steps
+
+
+class GoalMethods:
+    """The goal-environment methods, for a class that has a ``task``.
+
+    All take single goals (2,) or any batch of them (..., 2).
+    """
+
+    task: MazeTask
+
+    def compute_reward(
+        self,
+        achieved_goal: np.ndarray,
+        desired_goal: np.ndarray,
+        info: Mapping[str, Any] | None = None,
+    ) -> np.ndarray:
+        """Return the rewards of having reached positions.
+
+        Args:
+            achieved_goal: Positions reached, (..., 2).
+            desired_goal: Positions wanted, (..., 2).
+            info: Not used.
+
+        Returns:
+            Rewards, (...) float64.
+        """
+        distance = distances(achieved_goal, desired_goal)
+        return self.task.rewards(distance, distance <= GOAL_RADIUS)
+
+    def compute_terminated(
+        self,
+        achieved_goal: np.ndarray,
+        desired_goal: np.ndarray,
+        info: Mapping[str, Any] | None = None,
+    ) -> np.ndarray:
+        """Say whether having reached positions ends the episode.
+
+        Args:
+            achieved_goal: Positions reached, (..., 2).
+            desired_goal: Positions wanted, (..., 2).
+            info: Not used.
+
+        Returns:
+            Success if ``terminate_on_success``, else false, (...) bool.
+        """
+        success = distances(achieved_goal, desired_goal) <= GOAL_RADIUS
+        return success & self.task.terminate_on_success
+
+    def compute_truncated(
+        self,
+        achieved_goal: np.ndarray,
+        desired_goal: np.ndarray,
+        info: Mapping[str, Any] | None = None,
+    ) -> np.ndarray:
+        """Say that positions never truncate an episode: only its length does.
+
+        Args:
+            achieved_goal: Positions reached, (..., 2).
+            desired_goal: Positions wanted, (..., 2).
+            info: Not used.
+
+        Returns:
+            False, (...) bool.
+        """
+        return np.zeros(
+            np.broadcast(achieved_goal, desired_goal).shape[:-1], dtype=bool
+        )
+
+
+def check_action_shape(actions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return actions as an array of the expected shape.
+
+    Args:
+        actions: What the caller passed.
+        shape: What it must be.
+
+    Returns:
+        The actions.
+
+    Raises:
+        ShapeError: The shape differs.
+    """
+    actions = np.asarray(actions)
+    if actions.shape != shape:
+        raise ShapeError(f"actions must have shape {shape}, got {actions.shape}")
+    return actions

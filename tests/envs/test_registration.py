@@ -1,0 +1,36 @@
+import gymnasium as gym
+import pytest
+
+import layeredrl.envs
+from layeredrl.envs import LAYOUTS, Maze2DEnv, Maze2DVectorEnv, register_mazes
+
+gym.register_envs(layeredrl.envs)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_has_an_id_for_both_forms(layout):
+    env_id = f"Maze2D-{layout}-v0"
+    assert gym.spec(env_id).max_episode_steps == (1000 if layout == "Giant" else 400)
+    single = gym.make(env_id, reward_type="sparse")
+    assert isinstance(single.unwrapped, Maze2DEnv)
+    vector = gym.make_vec(env_id, num_envs=3, autoreset_mode="SameStep")
+    assert isinstance(vector, Maze2DVectorEnv)
+    walls = vector.task.maze.walls
+    assert walls.tolist() == single.unwrapped.task.maze.walls.tolist()
+
+
+def test_registering_again_changes_nothing():
+    before = gym.spec("Maze2D-Open-v0")
+    register_mazes()
+    assert gym.spec("Maze2D-Open-v0") is before
+
+
+def test_the_sync_form_works_too():
+    env = gym.make_vec("Maze2D-UMaze-v0", num_envs=2, vectorization_mode="sync")
+    obs, infos = env.reset(seed=0)
+    assert obs["observation"].shape == (2, 2) and not infos["success"].any()
+
+
+def test_ones_own_map_can_be_given_by_id():
+    env = gym.make("Maze2D-Medium-v0", maze_map=["000", "101"])
+    assert env.unwrapped.task.maze.walls.shape == (2, 3)
