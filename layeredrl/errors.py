@@ -17,6 +17,10 @@ class ShapeError(LayeredRLError, ValueError):
     """A tensor or array has another shape than its contract says."""
 
 
+class TimeIndexError(LayeredRLError, IndexError):
+    """A time index lies beyond the table that it is looked up in."""
+
+
 class ObservationError(LayeredRLError, ValueError):
     """An observation contains NaN or infinity, or does not fit its space."""
 
