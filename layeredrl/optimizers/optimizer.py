@@ -15,7 +15,8 @@ class Solution(NamedTuple):
     """What an optimizer found, for all instances at once.
 
     Attributes:
-        mean: Mean of the final sampling distribution, (B, T, A).
+        mean: Mean of the final sampling distribution, or the best sequence where nothing
+            is fitted: where the next time step's search continues, (B, T, A).
         std: Its standard deviation, (B, T, A).
         best: Best candidate seen in this call, (B, T, A).
         best_value: Its value, (B,); ``-inf`` where no candidate had a finite value.
@@ -87,6 +88,7 @@ class Optimizer(ABC):
         Raises:
             ShapeError: If ``mean``, ``candidates`` or the objective's values have other
                 shapes than stated.
+            ConfigurationError: If ``mean`` or ``candidates`` are not finite.
         """
 
     def carry_over(self, solution: Solution) -> Tensor | None:
