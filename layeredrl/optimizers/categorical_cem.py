@@ -39,7 +39,7 @@ class CategoricalCEMConfig:
     momentum: float = 0.1
     """Share of the old probabilities that stays at each fit, [0, 1)."""
 
-    uniform_share: float = 0.05
+    uniform_share: float = 0.1
     """Share of equal chances mixed into each fit, so that no choice dies out, [0, 1)."""
 
     return_mode: ReturnMode = "mean"

@@ -18,7 +18,8 @@ def colored_noise(
     """Draw Gaussian noise whose power falls with frequency as ``f ** -beta``.
 
     Each step has mean zero and variance one, whatever the exponent. The series is
-    periodic in its length; frequency zero gets the power of the lowest other one.
+    periodic in its length; frequency zero gets the power of the lowest other one, so that
+    noise of three steps or fewer is white.
 
     Args:
         shape: Shape (..., T, A); features and leading axes are independent.

@@ -465,6 +465,13 @@ def test_what_is_not_finite_is_refused(case, bad):
 
 
 @every_optimizer
+def test_a_mean_on_another_device_is_refused(case):
+    mean = torch.zeros(1, HORIZON, N_FEATURES, device="meta")
+    with pytest.raises(ConfigurationError, match="mean must be on cpu, got meta"):
+        case.build().optimize(lambda x: x.sum((-2, -1)), mean)
+
+
+@every_optimizer
 @pytest.mark.parametrize(
     "objective",
     [
