@@ -38,7 +38,9 @@ def colored_noise(
     # The form with ``out`` keeps full precision under a caller's autocast.
     colored = torch.empty_like(white)
     torch.mm(_coloring(horizon, beta, white.device), white, out=colored)
-    return colored.view(horizon, *batch, n_features).movedim(0, -2).contiguous()
+    # The white noise has served: its memory takes the result in the asked for order.
+    noise = white.view(tuple(shape))
+    return noise.copy_(colored.view(horizon, *batch, n_features).movedim(0, -2))
 
 
 # Scaling the spectrum is linear in the white noise, and for the horizons of planning
