@@ -1,5 +1,8 @@
 """The recurrent trajectory encoder."""
 
+from collections.abc import Callable
+from typing import Self
+
 import gin
 import numpy as np
 import torch
@@ -8,6 +11,45 @@ from torch import Tensor, nn
 from layeredrl.errors import ShapeError
 from layeredrl.nets.ff import Normalization
 from layeredrl.nets.traj_encoder import TrajEncoder, done_rows
+
+
+class _GRULayers(nn.Module):
+    """The layers of ``nn.GRU``, under the same names and with the same initial weights.
+
+    torch.compile refuses ``nn.GRU`` itself, but not the operator below it.
+    """
+
+    def __init__(self, d_inp: int, d_hidden: int, n_layers: int) -> None:
+        super().__init__()
+        self.sizes = (d_inp, d_hidden, n_layers)
+        gru = nn.GRU(d_inp, d_hidden, n_layers, batch_first=True)
+        for name, parameter in gru.named_parameters():
+            self.register_parameter(name, parameter)
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Run along the sequences, (B, L, d_inp), from a state (n_layers, B, d_hidden)."""
+        weights: list[Tensor] = list(self.parameters())
+        return torch.gru(
+            x,
+            h,
+            weights,
+            has_biases=True,
+            num_layers=self.sizes[2],
+            dropout=0.0,
+            train=self.training,
+            bidirectional=False,
+            batch_first=True,
+        )
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move the weights, and lay them out in one piece, as CUDA wants them."""
+        super()._apply(fn, recurse)
+        with torch.device("meta"):
+            gru = nn.GRU(*self.sizes, batch_first=True)
+        for name, parameter in self.named_parameters():
+            setattr(gru, name, parameter)
+        gru.flatten_parameters()
+        return self
 
 
 @gin.configurable(module="layeredrl.nets.traj_encoders")
@@ -37,7 +79,8 @@ class GRUTrajEncoder(TrajEncoder):
             norm: Normalisation of the output (see ``nets.ff.Normalization``).
         """
         super().__init__(tstep_dim, max_seq_len)
-        self.rnn = nn.GRU(tstep_dim, d_hidden, num_layers=n_layers, batch_first=True)
+        self.rnn = _GRULayers(tstep_dim, d_hidden, n_layers)
+        self.d_hidden, self.n_layers = d_hidden, n_layers
         self.out = nn.Linear(d_hidden, d_output)
         self.out_norm = Normalization(norm, d_output)
         self._emb_dim = d_output
@@ -70,26 +113,14 @@ class GRUTrajEncoder(TrajEncoder):
             ShapeError: The sequence or the hidden state has another shape.
         """
         self._check_seq(seq)
-        shape = (self.rnn.num_layers, seq.shape[0], self.rnn.hidden_size)
+        shape = (self.n_layers, seq.shape[0], self.d_hidden)
         if hidden_state is None:
             hidden_state = torch.zeros(shape, dtype=seq.dtype, device=seq.device)
         elif tuple(hidden_state.shape) != shape:
             raise ShapeError(
                 f"expected a hidden state {shape}, got {tuple(hidden_state.shape)}"
             )
-        # torch.compile breaks the graph at nn.GRU, but not at the operator below it.
-        weights: list[Tensor] = [w for layer in self.rnn.all_weights for w in layer]
-        states, hidden_state = torch.gru(
-            seq,
-            hidden_state,
-            weights,
-            has_biases=True,
-            num_layers=self.rnn.num_layers,
-            dropout=0.0,
-            train=self.training,
-            bidirectional=False,
-            batch_first=True,
-        )
+        states, hidden_state = self.rnn(seq, hidden_state)
         return self.out_norm(self.out(states)), hidden_state
 
     def reset_hidden_state(

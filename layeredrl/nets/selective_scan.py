@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_BLOCK_NUMBERS = {"cpu": 2**21, "cuda": 2**26}
+_BLOCK_NUMBERS = {"cpu": 2**18, "cuda": 2**26}
 """About how many state numbers a block may hold, by kind of device."""
-_SMALL_BLOCK = {"cpu": 2**12, "cuda": 2**30}
+_SMALL_BLOCK = {"cpu": 2**14, "cuda": 2**30}
 """Up to how many numbers a block is scanned in parallel, by kind of device."""
 
 
@@ -35,10 +35,12 @@ def selective_scan(delta: Tensor, u: Tensor, a: Tensor, b: Tensor, c: Tensor) ->
         Outputs, (B, L, I).
     """
     dtype = torch.promote_types(delta.dtype, torch.float32)
-    # Time first, so that the slices of a step lie together.
-    time_first = (x.to(dtype).transpose(0, 1).contiguous() for x in (delta, u, b, c))
-    delta, u, b, c = time_first
-    return _SelectiveScan.apply(delta, u, a.to(dtype), b, c).transpose(0, 1)
+    return _SelectiveScan.apply(*(x.to(dtype) for x in (delta, u, a, b, c)))
+
+
+def _swap_time(x: Tensor) -> Tensor:
+    """Swap time and batch, and bring the slices of the first axis together."""
+    return x.transpose(0, 1).contiguous()
 
 
 def linear_scan(
@@ -104,68 +106,70 @@ def _block_states(
 
 
 class _SelectiveScan(torch.autograd.Function):
-    """The scan over time-first tensors, with a backward pass that recomputes states."""
+    """The scan, with a backward pass that recomputes states.
+
+    Autocast does not reach inside: the states are no place for bfloat16.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, delta: Tensor, u: Tensor, a: Tensor, b: Tensor, c: Tensor
     ) -> Tensor:
         """Scan block after block; remember the state at each block's start."""
+        delta, u, b, c = (_swap_time(x) for x in (delta, u, b, c))
         length = _block_length(delta, a.shape[1])
-        state = a.new_zeros(delta.shape[1:] + a.shape[1:])
-        starts, outputs = [], []
-        for t in range(0, len(delta), length):
-            block = slice(t, t + length)
-            starts.append(state)
-            _, states = _block_states(delta[block], u[block], a, b[block], state)
-            outputs.append((states @ c[block].unsqueeze(-1)).squeeze(-1))
-            state = states[-1].clone()
-        ctx.save_for_backward(delta, u, a, b, c, torch.stack(starts))
+        with torch.autocast(delta.device.type, enabled=False):
+            y, starts = _scan_blocks(delta, u, a, b, c, length)
+        ctx.save_for_backward(delta, u, a, b, c, starts)
         ctx.length = length
-        return torch.cat(outputs)
+        return _swap_time(y)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
         """Go backwards through the blocks, carrying the gradient of the state."""
-        (grad_y,) = grads
+        grad_y = _swap_time(grads[0])
         delta, u, a, b, c, starts = ctx.saved_tensors
         grad_a = torch.zeros_like(a)
         carry = torch.zeros_like(starts[0])
         parts = []
         for i in range(len(starts) - 1, -1, -1):
             block = slice(i * ctx.length, (i + 1) * ctx.length)
-            block_grads, block_a, carry = _block_backward(
-                delta[block],
-                u[block],
-                a,
-                b[block],
-                c[block],
-                starts[i],
-                grad_y[block],
-                carry,
-            )
-            parts.append(block_grads)
-            grad_a += block_a
-        d_delta, d_u, d_b, d_c = (torch.cat(p) for p in zip(*parts[::-1], strict=True))
+            inputs = (delta[block], u[block], a, b[block], c[block], starts[i])
+            with torch.autocast(delta.device.type, enabled=False):
+                part, part_a, carry = _block_backward(inputs, grad_y[block], carry)
+            parts.append(part)
+            grad_a += part_a
+        whole = (torch.cat(part) for part in zip(*parts[::-1], strict=True))
+        d_delta, d_u, d_b, d_c = (_swap_time(x) for x in whole)
         return d_delta, d_u, grad_a, d_b, d_c
 
 
+def _scan_blocks(
+    delta: Tensor, u: Tensor, a: Tensor, b: Tensor, c: Tensor, length: int
+) -> tuple[Tensor, Tensor]:
+    """Compute the outputs, (L, B, I), and the states at the start of the blocks."""
+    state = a.new_zeros(delta.shape[1:] + a.shape[1:])
+    starts, outputs = [], []
+    for t in range(0, len(delta), length):
+        block = slice(t, t + length)
+        starts.append(state)
+        _, states = _block_states(delta[block], u[block], a, b[block], state)
+        outputs.append((states @ c[block].unsqueeze(-1)).squeeze(-1))
+        state = states[-1].clone()
+    return torch.cat(outputs), torch.stack(starts)
+
+
 def _block_backward(
-    delta: Tensor,
-    u: Tensor,
-    a: Tensor,
-    b: Tensor,
-    c: Tensor,
-    start: Tensor,
-    grad_y: Tensor,
-    carry: Tensor,
+    inputs: tuple[Tensor, ...], grad_y: Tensor, carry: Tensor
 ) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor, Tensor]:
     """Differentiate one block.
 
+    ``inputs`` are delta, u, a, b, c and the state before the block.
     ``carry`` is the gradient that the next block sends to this one's last state, (B, I, N).
     Returns the gradients of delta, u, b and c, that of a, and the carry to the block before.
     """
+    delta, u, a, b, c, start = inputs
     decay, states = _block_states(delta, u, a, b, start)
     # g_t = c_t grad_y_t + decay_{t+1} g_{t+1}: the same recurrence, backwards in time
     direct = grad_y.unsqueeze(-1) * c.unsqueeze(-2)

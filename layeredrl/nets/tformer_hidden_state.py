@@ -40,10 +40,12 @@ class TformerHiddenState:
             dtype: Of the cached keys and values.
             device: Where the cache is.
         """
-        shape = (n_layers, batch_size, n_slots, n_heads, head_dim)
-        # Zeros rather than NaN: masked scores still multiply what empty slots hold.
-        self.key_cache = torch.zeros(shape, dtype=dtype, device=device)
-        self.val_cache = torch.zeros(shape, dtype=dtype, device=device)
+        # In memory the slots of a head lie together, as attention reads them.  Zeros rather
+        # than NaN: masked scores still multiply what empty slots hold.
+        shape = (n_layers, batch_size, n_heads, n_slots, head_dim)
+        keys = torch.zeros(shape, dtype=dtype, device=device)
+        self.key_cache = keys.transpose(2, 3)
+        self.val_cache = torch.zeros_like(keys).transpose(2, 3)
         self.seq_lens = torch.zeros(batch_size, dtype=torch.int32, device=device)
         self.next_slot = torch.zeros(batch_size, dtype=torch.int64, device=device)
 

@@ -96,7 +96,7 @@ class AttentionLayer(nn.Module):
         """
         qkv = self.dropout_qkv(self.qkv_projection(x))
         qkv = qkv.unflatten(-1, (3, self.head_dim, self.n_heads)).transpose(-1, -2)
-        query, key, value = qkv.unbind(2)  # each (B, 1, H, E)
+        query, key, value = qkv.contiguous().unbind(2)  # each (B, 1, H, E)
         memory.write(layer, key[:, 0], value[:, 0])
         keys, values, _ = memory[layer]
         attended = self.self_attention.step(query.to(keys.dtype), keys, values, ages)
