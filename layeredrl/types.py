@@ -79,6 +79,26 @@ class LatentRollout(NamedTuple):
     term_prob: Tensor
 
 
+class LatentTransitions(NamedTuple):
+    """Single transitions in latent space, what a model learns from.
+
+    Attributes:
+        state: Latent states, (B, Z).
+        context: Contexts, (B, C).
+        action: Action features, (B, A).
+        next_state: Latent states that followed, (B, Z).
+        terminated: Whether the transition ended the episode, (B,) bool.
+        validity_mask: Weight of each row, 1.0 or 0.0, (B,).
+    """
+
+    state: Tensor
+    context: Tensor
+    action: Tensor
+    next_state: Tensor
+    terminated: Tensor
+    validity_mask: Tensor
+
+
 class LossOutput(NamedTuple):
     """A loss and the numbers worth logging.
 

@@ -11,9 +11,8 @@ import layeredrl
 
 
 def modules():
-    for info in pkgutil.walk_packages(layeredrl.__path__, "layeredrl."):
-        if not info.name.endswith("__main__"):
-            yield info.name
+    infos = pkgutil.walk_packages(layeredrl.__path__, "layeredrl.")
+    return [info.name for info in infos if not info.name.endswith("__main__")]
 
 
 def functions_of(module):

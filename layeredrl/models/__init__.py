@@ -1,3 +1,17 @@
-"""See the modules of this room."""
+"""Dynamics models: what happens next, and how sure one can be."""
 
-__all__: list[str] = []
+from layeredrl.models.known_dynamics import KnownDynamics
+from layeredrl.models.model import Model
+from layeredrl.models.probabilistic_ensemble import (
+    EnsembleConfig,
+    ProbabilisticEnsemble,
+)
+from layeredrl.models.random_dynamics import RandomDynamics
+
+__all__ = [
+    "EnsembleConfig",
+    "KnownDynamics",
+    "Model",
+    "ProbabilisticEnsemble",
+    "RandomDynamics",
+]

@@ -1,3 +1,19 @@
-"""See the modules of this room."""
+"""Predictors: encoder, model, reward and value in one, and how they learn."""
 
-__all__: list[str] = []
+from layeredrl.predictors.default_predictor_factory import (
+    get_default_predictor_factory,
+)
+from layeredrl.predictors.predictor import Predictor
+from layeredrl.predictors.predictor_factory import PredictorFactory
+from layeredrl.predictors.reward_predictor import RewardPredictor
+from layeredrl.predictors.rewarded_rollout import RewardedRollout
+from layeredrl.predictors.static_predictor import StaticPredictor
+
+__all__ = [
+    "Predictor",
+    "PredictorFactory",
+    "RewardPredictor",
+    "RewardedRollout",
+    "StaticPredictor",
+    "get_default_predictor_factory",
+]

@@ -1,3 +1,3 @@
-"""See the modules of this room."""
+"""Topic files that all rooms may use."""
 
 __all__: list[str] = []

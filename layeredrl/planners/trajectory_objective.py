@@ -1,0 +1,149 @@
+"""How good an imagined trajectory is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from layeredrl.errors import ConfigurationError
+from layeredrl.predictors import Predictor, RewardedRollout
+
+AuxiliaryReward = Callable[[RewardedRollout, Tensor, Tensor], Tensor]
+"""Maps a rollout, contexts (R, C) and action features (R, T, A) to values (R,)."""
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """What counts in an imagined trajectory, besides its rewards."""
+
+    gamma: float = 1.0
+    """Discount per planned step, in [0, 1]."""
+    deterministic: bool = True
+    """Whether rollouts follow the mixtures' means instead of drawing."""
+    terminal_value: bool = False
+    """Whether the value of the last state is added."""
+    disagreement_weight: float = 0.0
+    """Weight of the variance between the members' mean states, summed over features and
+    steps, in squared units of the latent state. Negative is a penalty that keeps plans
+    where the model knows, positive a bonus that explores."""
+
+    def __post_init__(self) -> None:
+        """Refuse a discount outside its range."""
+        if not 0 <= self.gamma <= 1:
+            raise ConfigurationError(f"gamma must be in [0, 1], got {self.gamma}")
+
+
+class TrajectoryObjective:
+    """Values of candidate sequences for given latent states."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        state: Tensor,
+        context: Tensor,
+        config: ObjectiveConfig,
+        auxiliary_rewards: Sequence[AuxiliaryReward] = (),
+    ):
+        """Fix the start.
+
+        Args:
+            predictor: Imagines the trajectories.
+            state: Latent states (B, Z).
+            context: Contexts (B, C).
+            config: What counts.
+            auxiliary_rewards: Further terms, added as they are.
+        """
+        self._predictor = predictor
+        self._state = state
+        self._context = context
+        self._config = config
+        self._auxiliary_rewards = tuple(auxiliary_rewards)
+
+    def __call__(self, candidates: Tensor) -> Tensor:
+        """Evaluate candidates.
+
+        Args:
+            candidates: Action features (B, K, T, A).
+
+        Returns:
+            Values (B, K).
+        """
+        batch, n_candidates = candidates.shape[:2]
+        actions = candidates.flatten(0, 1)
+        rollout, context = self.rollout(actions, n_candidates)
+        value = self.predicted_return(rollout).mean((1, 2))
+        config = self._config
+        if config.terminal_value:
+            value = value + self._terminal_value(rollout, context, actions)
+        if config.disagreement_weight:
+            spread = disagreement(rollout)[:, 1:].sum(-1)
+            value = value + config.disagreement_weight * spread
+        for auxiliary in self._auxiliary_rewards:
+            value = value + auxiliary(rollout, context, actions)
+        return value.view(batch, n_candidates)
+
+    def rollout(
+        self, actions: Tensor, n_candidates: int = 1
+    ) -> tuple[RewardedRollout, Tensor]:
+        """Imagine sequences.
+
+        Args:
+            actions: Action features (B * K, T, A), candidates of an instance together.
+            n_candidates: Candidates per instance K.
+
+        Returns:
+            The rollout of all B * K rows and their contexts (B * K, C).
+        """
+        state, context = (
+            x.repeat_interleave(n_candidates, 0) for x in (self._state, self._context)
+        )
+        deterministic = self._config.deterministic
+        return (
+            self._predictor.rollout_latent(state, context, actions, deterministic),
+            context,
+        )
+
+    def predicted_return(self, rollout: RewardedRollout) -> Tensor:
+        """Sum rewards, each weighted by the probability of still being alive.
+
+        Args:
+            rollout: A rollout of R rows.
+
+        Returns:
+            Returns (R, M, P).
+        """
+        return (rollout.rew * self._weights(rollout)[..., :-1]).sum(-1)
+
+    def _weights(self, rollout: RewardedRollout) -> Tensor:
+        """Probability of being alive at each step, discounted, (R, M, P, T+1)."""
+        alive = (1.0 - rollout.term_prob).cumprod(-1)
+        alive = torch.nn.functional.pad(alive, (1, 0), value=1.0)
+        if self._config.gamma == 1.0:
+            return alive
+        steps = torch.arange(alive.shape[-1], device=alive.device)
+        return alive * self._config.gamma**steps
+
+    def _terminal_value(
+        self, rollout: RewardedRollout, context: Tensor, actions: Tensor
+    ) -> Tensor:
+        last = rollout.state[..., -1, :]
+        lead = last.shape[:-1]
+        value = self._predictor.latent_value(
+            last,
+            context[:, None, None].expand(*lead, -1),
+            actions[:, None, None, -1].expand(*lead, -1),
+        )
+        return (self._weights(rollout)[..., -1] * value).mean((1, 2))
+
+
+def disagreement(rollout: RewardedRollout) -> Tensor:
+    """Variance between members of their mean states.
+
+    Args:
+        rollout: A rollout of R rows.
+
+    Returns:
+        Variances summed over features, (R, T+1); 0 for a single member.
+    """
+    return rollout.state.mean(2).var(1, unbiased=False).sum(-1)

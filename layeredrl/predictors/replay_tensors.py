@@ -1,0 +1,116 @@
+"""From a replay buffer's arrays to tensors."""
+
+import numpy as np
+import torch
+from tianshou.data import Batch, ReplayBuffer
+from torch import Tensor
+
+from layeredrl.nets.encoder import TensorObservation
+
+ArrayObservation = np.ndarray | dict[str, np.ndarray]
+
+
+def tensor(array: np.ndarray, device: torch.device) -> Tensor:
+    """Move an array to a device; float64 becomes float32.
+
+    Args:
+        array: Any numeric array.
+        device: Where to put it.
+
+    Returns:
+        The tensor; on the CPU it may share the array's memory.
+    """
+    if array.dtype == np.float64:
+        array = array.astype(np.float32)
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+
+def gather(stored: np.ndarray | Batch, indices: np.ndarray) -> ArrayObservation:
+    """Read observations at buffer positions.
+
+    Args:
+        stored: ``buffer.obs`` or ``buffer.obs_next``; a batch where images stay apart.
+        indices: Buffer positions of any shape.
+
+    Returns:
+        Arrays of shape (*indices.shape, ...).
+    """
+    if isinstance(stored, Batch):
+        return {key: value[indices] for key, value in stored.items()}
+    return stored[indices]
+
+
+def gather_trajectories(
+    buffer: ReplayBuffer,
+    indices: np.ndarray,
+    traj_len: np.ndarray,
+    device: torch.device,
+) -> TensorObservation:
+    """Read the observations of stretches of episodes with the one that follows.
+
+    Args:
+        buffer: Where they are stored.
+        indices: Buffer positions (T, B) as drawn, the last valid one repeated.
+        traj_len: Numbers of valid steps (B,).
+        device: Where the tensors go.
+
+    Returns:
+        Observations (B, T+1, O), or a dict of such; from position ``traj_len`` on the
+        successor of the last valid transition, so never one of another episode.
+    """
+    obs = gather(buffer.obs, indices)
+    final = gather(buffer.obs_next, indices[-1])
+    ended = np.arange(len(indices) + 1)[:, None] >= traj_len
+    if isinstance(obs, dict):
+        assert isinstance(final, dict)
+        return {
+            key: tensor(_extended(obs[key], final[key], ended), device) for key in obs
+        }
+    assert not isinstance(final, dict)
+    return tensor(_extended(obs, final, ended), device)
+
+
+def _extended(obs: np.ndarray, final: np.ndarray, ended: np.ndarray) -> np.ndarray:
+    """Stack (T, B, ...) and the successor, batch first."""
+    extended = np.concatenate([obs, final[None]])
+    where = ended.reshape(ended.shape + (1,) * (obs.ndim - 2))
+    np.copyto(extended, final, where=where)
+    return extended.swapaxes(0, 1)
+
+
+def observations(
+    stored: np.ndarray | Batch, indices: np.ndarray, device: torch.device
+) -> TensorObservation:
+    """Read observations as tensors.
+
+    Args:
+        stored: ``buffer.obs`` or ``buffer.obs_next``.
+        indices: Buffer positions (B,).
+        device: Where the tensors go.
+
+    Returns:
+        Observations (B, O), or a dict of such.
+    """
+    obs = gather(stored, indices)
+    if isinstance(obs, dict):
+        return {key: tensor(value, device) for key, value in obs.items()}
+    return tensor(obs, device)
+
+
+def info_array(
+    buffer: ReplayBuffer, key: str, indices: np.ndarray
+) -> np.ndarray | None:
+    """Read an entry of the transitions' info.
+
+    Args:
+        buffer: Where they are stored.
+        key: Name of the entry.
+        indices: Buffer positions of any shape.
+
+    Returns:
+        Array of shape (*indices.shape, ...), or ``None`` if nothing is stored under it.
+    """
+    info = buffer.info
+    if not isinstance(info, Batch) or key not in info.get_keys():
+        return None
+    return np.asarray(info[key][indices])

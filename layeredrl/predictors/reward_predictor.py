@@ -1,0 +1,438 @@
+"""The predictor that learns everything, the encoder through the reward."""
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tianshou.data import Batch, ReplayBuffer
+from torch import Tensor, nn
+from torch.nn import Module
+
+from layeredrl.errors import ConfigurationError
+from layeredrl.models import Model
+from layeredrl.nets import TransitionReward
+from layeredrl.predictors.delta_standardizer import DeltaStandardizer
+from layeredrl.predictors.grouped_adam import GroupedAdam
+from layeredrl.predictors.losses import as_transitions, reward_loss, value_loss
+from layeredrl.predictors.predictor import Predictor
+from layeredrl.predictors.replay_tensors import observations, tensor
+from layeredrl.predictors.trajectory_batch import (
+    sample_trajectory_batch,
+    value_targets,
+)
+from layeredrl.utils.buffers import draw_transitions
+from layeredrl.utils.distributions import mixture_log_prob
+from layeredrl.utils.schedules import Schedule, as_schedule
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class RewardPredictor(Predictor):
+    """Predictor that learns the encoder via the reward function.
+
+    Gradients from fitting the reward are backpropagated to the encoder; dynamics and
+    value are learned on detached latents. One Adam with four parameter groups (model,
+    value, reward, encoder) takes all steps.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        val_func: Module | None,
+        rew_func: Module | None,
+        encoder: Module,
+        latent_state_dim: int,
+        context_dim: int,
+        gamma: float = 0.99,
+        tau: float = 0.005,
+        k_steps: int = 1,
+        n_steps: int = 1,
+        learn_encoder: bool = True,
+        consistency_loss_weight: float = 1.0,
+        value_loss_weight: float = 1.0,
+        rew_loss_weight: float = 1.0,
+        delta_standardizer_lr: float = 0.001,
+        encoder_lr: Schedule | float = 0.0003,
+        reward_lr: Schedule | float = 0.0003,
+        model_lr: Schedule | float = 0.0003,
+        value_lr: Schedule | float = 0.0003,
+        encoder_warm_up: int = 20,
+        delta_standardizer: bool = True,
+        clip_grad_max_norm: float | None = 20.0,
+        device: torch.device = torch.device("cpu"),
+        writer: "SummaryWriter | None" = None,
+        log_interval: int = 10,
+    ):
+        """Put the parts together.
+
+        Args:
+            model: Dynamics and termination, on latent state, context and action.
+            val_func: Value of (state, context, action); ``None`` for no value term and no
+                bootstrapping.
+            rew_func: Reward of (state, context, action), or a
+                :class:`~layeredrl.nets.TransitionReward`; it may have no parameters.
+            encoder: Maps observations to latent state and context.
+            latent_state_dim: Features of the latent state Z.
+            context_dim: Features of the context C.
+            gamma: Discount per environment step, in [0, 1].
+            tau: Share of the value network that enters its target network after each
+                step, in [0, 1].
+            k_steps: Length of the stretches of episodes on which values are learned.
+            n_steps: Rewards per return before bootstrapping.
+            learn_encoder: Whether the reward trains the encoder.
+            consistency_loss_weight: Weight of the dynamics loss.
+            value_loss_weight: Weight of the value loss.
+            rew_loss_weight: Weight of the reward loss.
+            delta_standardizer_lr: Learning rate of the delta standardizer.
+            encoder_lr: Learning rate of the encoder, by environment steps.
+            reward_lr: Learning rate of the reward function, by environment steps.
+            model_lr: Learning rate of the model, by environment steps.
+            value_lr: Learning rate of the value function, by environment steps.
+            encoder_warm_up: For that many calls of :meth:`learn` only encoder and reward
+                are trained; without a learned encoder there is nothing to warm up.
+            delta_standardizer: Whether changes of the latent state are whitened in
+                :meth:`get_standardized_log_prob`.
+            clip_grad_max_norm: Largest norm of all gradients together; ``None`` for no
+                clipping.
+            device: Where everything is put.
+            writer: Also gets the numbers of every ``log_interval``-th call of ``learn``.
+            log_interval: Calls of ``learn`` between two entries.
+
+        Raises:
+            ConfigurationError: If a number is outside its range.
+        """
+        super().__init__(
+            model,
+            val_func,
+            rew_func,
+            encoder,
+            latent_state_dim,
+            context_dim,
+            device,
+            writer,
+            log_interval,
+        )
+        _check_numbers(gamma, tau, k_steps, n_steps, clip_grad_max_norm)
+        self.gamma, self.tau = gamma, tau
+        self.k_steps, self.n_steps = k_steps, n_steps
+        self.learn_encoder = learn_encoder
+        self.consistency_loss_weight = consistency_loss_weight
+        self.value_loss_weight = value_loss_weight
+        self.rew_loss_weight = rew_loss_weight
+        self.encoder_warm_up = encoder_warm_up if learn_encoder else 0
+        self.target_val_func = copy.deepcopy(self.val_func)
+        if self.target_val_func is not None:
+            self.target_val_func.requires_grad_(False)
+        self.delta_standardizer = (
+            DeltaStandardizer(latent_state_dim) if delta_standardizer else nn.Identity()
+        ).to(device)
+        self._optimizer = GroupedAdam(
+            {
+                "model": self.model.parameters(),
+                "value": _parameters(self.val_func),
+                "reward": _parameters(self.rew_func),
+                "encoder": self.encoder.parameters() if learn_encoder else (),
+            },
+            {
+                "model": as_schedule(model_lr),
+                "value": as_schedule(value_lr),
+                "reward": as_schedule(reward_lr),
+                "encoder": as_schedule(encoder_lr),
+            },
+            clip_grad_max_norm,
+        )
+        self._standardizer_optimizer = GroupedAdam(
+            {"standardizer": self.delta_standardizer.parameters()},
+            {"standardizer": as_schedule(delta_standardizer_lr)},
+            None,
+        )
+        self.eval()
+
+    def learn(
+        self,
+        buffer: ReplayBuffer,
+        n_steps: int,
+        batch_size: int,
+        model_batch_size: int,
+        n_total_env_steps: int,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sample batches, calculate losses, and take optimizer steps.
+
+        Args:
+            buffer: Where partial trajectories and transitions are sampled.
+            n_steps: Number of optimizer steps; 0 is legal.
+            batch_size: Partial trajectories per step, for reward and value.
+            model_batch_size: Single transitions per step, for the model.
+            n_total_env_steps: Environment steps taken so far; schedules read it.
+
+        Returns:
+            The last loss and a dict with its terms, as detached 0-dim tensors.
+
+        Raises:
+            EmptyBufferError: If the buffer is empty.
+            ConfigurationError: If a batch size is not positive.
+        """
+        self._optimizer.set_learning_rates(n_total_env_steps)
+        loss = torch.zeros((), device=self.device)
+        metrics: dict[str, Tensor] = {}
+        self.train()
+        try:
+            for _ in range(n_steps):
+                model_batch = self.sample_model_batch(buffer, model_batch_size)
+                batch = self.compute_targets(
+                    buffer, batch_size, self.k_steps, self.n_steps, self.gamma
+                )
+                self._observe(batch, model_batch, n_total_env_steps)
+                loss, metrics = self.loss(batch, model_batch)
+                metrics["grad_norm"] = self._optimizer.step(loss)
+                self._after_step(model_batch)
+        finally:
+            self.eval()
+        self.n_learn_calls += 1
+        self._log(metrics, n_total_env_steps)
+        return loss.detach(), metrics
+
+    def loss(  # type: ignore[override]  # the API page gives this class a second batch
+        self, batch: Batch, model_batch: Batch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute the loss; changes nothing.
+
+        Args:
+            batch: What :meth:`compute_targets` returns; first axis B, second time.
+            model_batch: What :meth:`sample_model_batch` returns; first axis B.
+
+        Returns:
+            The weighted sum of dynamics, value and reward loss (during the encoder's
+            warm-up the reward loss alone), and a dict with the terms, detached.
+        """
+        rew_loss = reward_loss(batch, self.rew_func, self._reward)
+        loss = self.rew_loss_weight * rew_loss
+        metrics = {"rew_loss": rew_loss.detach()}
+        if int(self.n_learn_calls) >= self.encoder_warm_up:
+            model = self.model.loss(as_transitions(model_batch))
+            val_loss = value_loss(batch, self.val_func)
+            loss = (
+                loss
+                + self.consistency_loss_weight * model.loss
+                + self.value_loss_weight * val_loss
+            )
+            metrics |= {
+                "consistency_loss": model.loss.detach(),
+                "value_loss": val_loss.detach(),
+                **model.metrics,
+            }
+        metrics["loss"] = loss.detach()
+        return loss, metrics
+
+    def compute_targets(
+        self,
+        buffer: ReplayBuffer,
+        batch_size: int,
+        k_steps: int,
+        n_steps: int,
+        gamma: float = 0.99,
+    ) -> Batch:
+        """Sample stretches of episodes and compute the value targets of their first k steps.
+
+        Bootstraps at the end of an unfinished episode, which is treated like a truncated
+        one. Cumulative discounted sums make it O(k + n).
+
+        Args:
+            buffer: Where to sample.
+            batch_size: Number of stretches B.
+            k_steps: Steps with a target.
+            n_steps: Rewards per target.
+            gamma: Discount per environment step.
+
+        Returns:
+            A batch, with T = k_steps + n_steps: ``obs (B, T, O)``, ``state`` and
+            ``next_state (B, T, Z)``, ``contexts (B, C)`` of the first step, ``act
+            (B, T, A)``, ``rew``, ``terminated``, ``validity_mask`` and ``planned`` (1.0
+            where the action was not random) each (B, T), ``value (B, k_steps)``,
+            ``traj_len (B,)``, ``indices (T, B)``.
+        """
+        batch = sample_trajectory_batch(
+            buffer,
+            batch_size,
+            k_steps + n_steps,
+            self.model.encode_actions,
+            self.device,
+        )
+        with torch.set_grad_enabled(self.learn_encoder and torch.is_grad_enabled()):
+            mask = nn.functional.pad(batch.validity_mask, (1, 0), value=1.0)
+            state, context = self.encoder.sequence(
+                batch.obs, *batch.previous(), mask=mask
+            )
+        with torch.no_grad():
+            value = value_targets(
+                batch,
+                state,
+                context[:, 0],
+                self._target_value,
+                k_steps,
+                n_steps,
+                gamma,
+            )
+        fields = batch._asdict() | {
+            "obs": _without_last(batch.obs),
+            "state": state[:, :-1],
+            "next_state": state[:, 1:],
+            "contexts": context[:, 0],
+            "value": value,
+        }
+        return Batch(fields)
+
+    def sample_model_batch(self, buffer: ReplayBuffer, batch_size: int) -> Batch:
+        """Sample single random transitions for the model, their latents detached.
+
+        Args:
+            buffer: Where to sample.
+            batch_size: Number of transitions B.
+
+        Returns:
+            A batch with ``state`` and ``next_state (B, Z)``, ``context`` and
+            ``next_context (B, C)``, ``act (B, A)``, ``terminated (B,)``,
+            ``validity_mask (B,)``, and ``obs`` and ``obs_next (B, O)``.
+        """
+        position, offset, _ = draw_transitions(buffer, batch_size)
+        indices = position + offset
+        obs = observations(buffer.obs, indices, self.device)
+        obs_next = observations(buffer.obs_next, indices, self.device)
+        with torch.no_grad():
+            state, context = self.encoder(obs)
+            next_state, next_context = self.encoder(obs_next)
+        return Batch(
+            state=state,
+            next_state=next_state,
+            context=context,
+            next_context=next_context,
+            act=self.model.encode_actions(tensor(buffer.act[indices], self.device)),
+            terminated=tensor(buffer.terminated[indices], self.device),
+            validity_mask=torch.ones(batch_size, device=self.device),
+            obs=obs,
+            obs_next=obs_next,
+        )
+
+    def get_standardized_log_prob(
+        self,
+        state: Tensor,
+        context: Tensor,
+        action: Tensor,
+        next_state: Tensor,
+        fixed_std: Tensor,
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Log density of the standardised change of the state, with a given spread.
+
+        Args:
+            state: Latent states (B, Z).
+            context: Contexts (B, C).
+            action: Actions: features (B, A), or indices (B,) for ``Discrete``.
+            next_state: Next latent states (B, Z).
+            fixed_std: Standard deviation of every mode in the standardised space,
+                positive, 0-dim or (Z,).
+
+        Returns:
+            Log densities in nats (B,) under the mixture of all members' modes whose
+            means are standardised too; termination probabilities (B,); and a dict with
+            the standardised change ``delta (B, Z)``, the standardised ``means
+            (B, M*N, Z)`` and the ``weights (B, M*N)``.
+        """
+        prediction = self.model.predict(state, context, action)
+        means = prediction.mean - state[:, None, None]
+        means = self.delta_standardizer(means).flatten(1, 2)
+        weights = prediction.weights.flatten(1) / self.model.n_models
+        delta = self.delta_standardizer(next_state - state)
+        log_std = torch.as_tensor(
+            fixed_std, dtype=delta.dtype, device=delta.device
+        ).log()
+        log_prob = mixture_log_prob(
+            delta, means, log_std.expand(delta.shape[-1]), weights.log()
+        )
+        info = {"delta": delta, "means": means, "weights": weights}
+        return log_prob, prediction.term_prob.mean(1), info
+
+    def training_state(self) -> dict[str, Any]:
+        """Copy what only training needs.
+
+        Returns:
+            The optimizers' states.
+        """
+        return {
+            "optimizer": self._optimizer.state_dict(),
+            "standardizer_optimizer": self._standardizer_optimizer.state_dict(),
+        }
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`training_state` returned.
+
+        Args:
+            state: The state.
+        """
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._standardizer_optimizer.load_state_dict(state["standardizer_optimizer"])
+
+    def _target_value(self, state: Tensor, context: Tensor, action: Tensor) -> Tensor:
+        if self.target_val_func is None:
+            return state.new_zeros(state.shape[:-1])
+        value: Tensor = self.target_val_func(state, context, action)
+        return value
+
+    @torch.no_grad()
+    def _observe(
+        self, batch: Batch, model_batch: Batch, n_total_env_steps: int
+    ) -> None:
+        """Let all parts follow the data's statistics."""
+        self.encoder.observe(model_batch.obs, model_batch.obs_next)
+        self.model.observe(as_transitions(model_batch), n_total_env_steps)
+        if isinstance(self.delta_standardizer, DeltaStandardizer):
+            self.delta_standardizer.observe(model_batch.next_state - model_batch.state)
+        # The first step of a stretch is always valid, so no mask is needed.
+        inputs = (batch.state[:, 0], batch.contexts, batch.act[:, 0])
+        if self.rew_func is not None:
+            reached = isinstance(self.rew_func, TransitionReward)
+            extra = (batch.next_state[:, 0],) if reached else ()
+            self.rew_func.observe((*inputs, *extra), batch.rew[:, 0])
+        for function in (self.val_func, self.target_val_func):
+            if function is not None:
+                function.observe(inputs, batch.value[:, 0])
+
+    def _after_step(self, model_batch: Batch) -> None:
+        """Fit the standardizer, and let the target network follow."""
+        if isinstance(self.delta_standardizer, DeltaStandardizer):
+            delta = model_batch.next_state - model_batch.state
+            self._standardizer_optimizer.step(self.delta_standardizer.loss(delta))
+        if self.target_val_func is not None and self.val_func is not None:
+            pairs = zip(
+                self.target_val_func.parameters(),
+                self.val_func.parameters(),
+                strict=True,
+            )
+            with torch.no_grad():
+                for target, online in pairs:
+                    target.lerp_(online, self.tau)
+
+
+def _parameters(module: Module | None) -> list[nn.Parameter]:
+    return [] if module is None else list(module.parameters())
+
+
+def _without_last(obs: Tensor | dict[str, Tensor]) -> Tensor | dict[str, Tensor]:
+    if isinstance(obs, dict):
+        return {key: value[:, :-1] for key, value in obs.items()}
+    return obs[:, :-1]
+
+
+def _check_numbers(
+    gamma: float, tau: float, k_steps: int, n_steps: int, max_norm: float | None
+) -> None:
+    if not 0 <= gamma <= 1 or not 0 <= tau <= 1:
+        raise ConfigurationError(f"gamma and tau are in [0, 1], got {gamma} and {tau}")
+    if k_steps < 1 or n_steps < 1:
+        raise ConfigurationError(
+            f"k_steps and n_steps must be at least 1, got {k_steps} and {n_steps}"
+        )
+    if max_norm is not None and max_norm <= 0:
+        raise ConfigurationError(
+            f"clip_grad_max_norm must be positive or None, got {max_norm}"
+        )

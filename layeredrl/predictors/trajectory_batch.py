@@ -1,0 +1,138 @@
+"""Stretches of episodes from a replay buffer, ready for rewards and values."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from tianshou.data import ReplayBuffer
+from torch import Tensor
+
+from layeredrl.nets.encoder import TensorObservation
+from layeredrl.predictors.replay_tensors import (
+    gather_trajectories,
+    info_array,
+    tensor,
+)
+from layeredrl.utils.buffers import draw_partial_trajectories
+from layeredrl.utils.returns import n_step_returns, return_ends
+
+
+class TrajectoryBatch(NamedTuple):
+    """Stretches of episodes of T steps at most.
+
+    Attributes:
+        indices: Buffer positions, the last valid one repeated, (T, B).
+        obs: Observations and the one after the last valid step, (B, T+1, O), or a dict.
+        act: Action features, (B, T, A).
+        rew: Rewards, (B, T).
+        terminated: Whether the step ended the episode, (B, T).
+        n_env_steps: Environment steps each step took, (B, T).
+        planned: 1.0 where the action was planned, 0.0 where it was random, (B, T).
+        validity_mask: 1.0 for valid steps, 0.0 beyond, (B, T).
+        traj_len: Numbers of valid steps, (B,).
+    """
+
+    indices: np.ndarray
+    obs: TensorObservation
+    act: Tensor
+    rew: Tensor
+    terminated: Tensor
+    n_env_steps: Tensor
+    planned: Tensor
+    validity_mask: Tensor
+    traj_len: Tensor
+
+    def previous(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What an encoder with memory is told of the steps before.
+
+        Returns:
+            Previous action features (B, T+1, A), previous rewards (B, T+1) and time
+            indices (B, T+1), counted from the start of the stretch.
+        """
+        start = self.rew.new_zeros(len(self.rew), 1)
+        actions = torch.cat([torch.zeros_like(self.act[:, :1]), self.act], dim=1)
+        rewards = torch.cat([start, self.rew], dim=1)
+        steps = torch.arange(rewards.shape[1], device=rewards.device)
+        return actions, rewards, steps.expand_as(rewards)
+
+
+def sample_trajectory_batch(
+    buffer: ReplayBuffer,
+    batch_size: int,
+    n_steps: int,
+    encode_actions: Callable[[Tensor], Tensor],
+    device: torch.device,
+) -> TrajectoryBatch:
+    """Sample stretches that start at uniformly drawn transitions.
+
+    Args:
+        buffer: Where to sample.
+        batch_size: Number of stretches B.
+        n_steps: Their length T at most.
+        encode_actions: Turns stored actions into features.
+        device: Where the tensors go.
+
+    Returns:
+        The batch.
+    """
+    indices, valid = draw_partial_trajectories(buffer, batch_size, n_steps)
+    rows = np.ascontiguousarray(indices.T)  # (B, T)
+    rew = tensor(buffer.rew[rows], device)
+    n_env_steps = info_array(buffer, "n_env_steps", rows)
+    random_mode = info_array(buffer, "random_mode", rows)
+    traj_len = torch.from_numpy(valid).to(device)
+    steps = torch.arange(n_steps, device=device)
+    ones = torch.ones_like(rew)
+    return TrajectoryBatch(
+        indices=indices,
+        obs=gather_trajectories(buffer, indices, valid, device),
+        act=encode_actions(tensor(buffer.act[rows], device)),
+        rew=rew,
+        terminated=tensor(buffer.terminated[rows], device),
+        n_env_steps=ones if n_env_steps is None else tensor(n_env_steps, device),
+        planned=(
+            ones if random_mode is None else 1.0 - tensor(random_mode, device).float()
+        ),
+        validity_mask=(steps < traj_len.unsqueeze(1)).float(),
+        traj_len=traj_len,
+    )
+
+
+def value_targets(
+    batch: TrajectoryBatch,
+    state: Tensor,
+    context: Tensor,
+    value: Callable[[Tensor, Tensor, Tensor], Tensor],
+    k_steps: int,
+    n_steps: int,
+    gamma: float,
+) -> Tensor:
+    """N-step returns of the first k steps, bootstrapped by a value function.
+
+    A return bootstraps from the state n steps on, or from the successor of the last
+    stored transition where the episode was truncated or is unfinished, and from nothing
+    where it terminated. A value that depends on the action gets the one taken there, or
+    where none is stored the last one.
+
+    Args:
+        batch: The stretches, with T >= k_steps + n_steps - 1.
+        state: Their latent states (B, T+1, Z).
+        context: Their contexts (B, C).
+        value: Value of (state, context, action).
+        k_steps: Steps with a target.
+        n_steps: Rewards per target.
+        gamma: Discount per environment step.
+
+    Returns:
+        Targets (B, k_steps); 0 at steps that are not valid.
+    """
+    end = return_ends(batch.traj_len, k_steps, n_steps)
+    rows = torch.arange(len(end), device=end.device).unsqueeze(1)
+    last = (batch.traj_len - 1).unsqueeze(1)
+    action = batch.act[rows, torch.minimum(end, last)]
+    context = context.unsqueeze(1).expand(-1, k_steps, -1)
+    bootstrap = value(state[rows, end], context, action)
+    bootstrap = bootstrap.masked_fill(batch.terminated[rows, end - 1].bool(), 0.0)
+    discount = gamma**batch.n_env_steps
+    return n_step_returns(batch.rew, discount, bootstrap, batch.traj_len, n_steps)

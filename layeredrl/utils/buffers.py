@@ -1,0 +1,210 @@
+"""Replay of transitions with a generator of its own, and stretches of episodes."""
+
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from tianshou.data import Batch, ReplayBuffer, ReplayBufferManager, VectorReplayBuffer
+
+from layeredrl.errors import CheckpointError, ConfigurationError, EmptyBufferError
+from layeredrl.utils.seeding import (
+    numpy_generator,
+    numpy_generator_state,
+    set_numpy_generator_state,
+)
+
+# Plain Tianshou buffers own no usable generator (all their sub-buffers share one seed),
+# so one is kept beside each of them.
+_GENERATORS: WeakKeyDictionary[ReplayBuffer, np.random.Generator] = WeakKeyDictionary()
+
+
+class TransitionBuffer(VectorReplayBuffer):
+    """A vector replay buffer that owns its generator and can be saved exactly.
+
+    One ring per environment instance, so that episodes stay contiguous. Unlike its base
+    it compiles nothing on construction.
+    """
+
+    generator: np.random.Generator
+
+    def __init__(self, total_size: int, n_instances: int, seed: np.random.SeedSequence):
+        """Make an empty buffer; memory is taken when the first transition comes.
+
+        Args:
+            total_size: Transitions it can hold, shared equally by the instances.
+            n_instances: Number of environment instances.
+            seed: Seeds the generator that draws samples.
+
+        Raises:
+            ConfigurationError: If it could not hold one transition per instance.
+        """
+        if n_instances < 1 or total_size < n_instances:
+            raise ConfigurationError(
+                "a replay buffer needs room for at least one transition per instance, "
+                f"got total_size={total_size} for {n_instances} instances"
+            )
+        super().__init__(total_size, n_instances)
+        self.generator = numpy_generator(seed)
+
+    def _compile(self) -> None:
+        """Skip the base's warm-up of numba, which costs seconds per process."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy everything that changes.
+
+        Returns:
+            Stored transitions, ring positions and the generator's state.
+        """
+        rings = [
+            {
+                "insertion_index": int(ring._insertion_idx),
+                "size": int(ring._size),
+                "last_index": int(ring.last_index[0]),
+                "episode_return": float(ring._ep_return),
+                "episode_length": int(ring._ep_len),
+                "episode_start": int(ring._ep_start_idx),
+            }
+            for ring in self.buffers
+        ]
+        return {
+            "max_size": self.maxsize,
+            "rings": rings,
+            "transitions": _batch_to_dict(self._meta),
+            "generator": numpy_generator_state(self.generator),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned.
+
+        Args:
+            state: The state; arrays may have become tensors on the way.
+
+        Raises:
+            CheckpointError: If it came from a buffer of another size.
+        """
+        if (state["max_size"], len(state["rings"])) != (self.maxsize, self.buffer_num):
+            raise CheckpointError(
+                f"the saved buffer has {len(state['rings'])} rings of "
+                f"{state['max_size']} transitions together, this one "
+                f"{self.buffer_num} of {self.maxsize}"
+            )
+        if state["transitions"]:
+            self.set_batch(_dict_to_batch(state["transitions"]))
+        for i, (ring, saved) in enumerate(
+            zip(self.buffers, state["rings"], strict=True)
+        ):
+            ring._insertion_idx, ring._size = saved["insertion_index"], saved["size"]
+            ring.last_index = np.array([saved["last_index"]])
+            ring._ep_return = saved["episode_return"]
+            ring._ep_len = saved["episode_length"]
+            ring._ep_start_idx = saved["episode_start"]
+            self._lengths[i] = saved["size"]
+            self.last_index[i] = saved["last_index"] + self._offset[i]
+        set_numpy_generator_state(self.generator, state["generator"])
+
+
+def _batch_to_dict(batch: Any) -> dict[str, Any]:
+    return {
+        key: _batch_to_dict(value) if isinstance(value, Batch) else np.array(value)
+        for key, value in batch.items()
+    }
+
+
+def _dict_to_batch(state: Mapping[str, Any]) -> Batch:
+    # Not Batch(dict): that would stack and cast on its own account.
+    batch = Batch()
+    for key, value in state.items():
+        batch.__dict__[key] = (
+            _dict_to_batch(value) if isinstance(value, Mapping) else np.array(value)
+        )
+    return batch
+
+
+def generator_of(buffer: ReplayBuffer) -> np.random.Generator:
+    """Find the generator that draws samples from a buffer.
+
+    Args:
+        buffer: Ours, or any Tianshou buffer (which gets one of its own, seeded with 0).
+
+    Returns:
+        The generator; the same object at every call.
+    """
+    if isinstance(buffer, TransitionBuffer):
+        return buffer.generator
+    if buffer not in _GENERATORS:
+        _GENERATORS[buffer] = numpy_generator(np.random.SeedSequence(0))
+    return _GENERATORS[buffer]
+
+
+def draw_transitions(
+    buffer: ReplayBuffer, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw stored transitions uniformly and independently.
+
+    Args:
+        buffer: Where to draw from.
+        size: Number of draws B, with replacement.
+
+    Returns:
+        Positions within their rings, (B,); the rings' first buffer positions, (B,);
+        which ring, (B,).
+
+    Raises:
+        EmptyBufferError: If the buffer holds no transition.
+        ConfigurationError: If ``size`` is not positive.
+    """
+    if size < 1:
+        raise ConfigurationError(f"a batch needs at least one row, got {size}")
+    offsets, lengths = _rings(buffer)
+    ends = np.cumsum(lengths)
+    if ends[-1] == 0:
+        raise EmptyBufferError(
+            "the replay buffer holds no transition yet, so nothing can be sampled"
+        )
+    drawn = generator_of(buffer).integers(ends[-1], size=size)
+    ring = np.searchsorted(ends, drawn, side="right")
+    return drawn - (ends - lengths)[ring], offsets[ring], ring
+
+
+def draw_partial_trajectories(
+    buffer: ReplayBuffer, size: int, n_steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw stretches of episodes that start at uniformly drawn transitions.
+
+    Args:
+        buffer: Where to draw from.
+        size: Number of stretches B.
+        n_steps: Their length T at most.
+
+    Returns:
+        Buffer positions (T, B), the last valid one repeated beyond the end of the
+        episode or the newest stored transition; numbers of valid steps (B,).
+
+    Raises:
+        EmptyBufferError: If the buffer holds no transition.
+        ConfigurationError: If ``size`` or ``n_steps`` is not positive.
+    """
+    if n_steps < 1:
+        raise ConfigurationError(f"a trajectory needs at least one step, got {n_steps}")
+    start, offset, ring = draw_transitions(buffer, size)
+    length = _rings(buffer)[1][ring]
+    positions = start + np.arange(n_steps)[:, None]
+    np.subtract(positions, length, out=positions, where=positions >= length)
+    positions %= length  # only stretches longer than their ring still need it
+    positions += offset
+    is_end = buffer.done[positions]
+    is_end |= positions == np.asarray(buffer.last_index)[ring]
+    is_end[-1] = True
+    valid = is_end.argmax(0) + 1
+    last = positions[valid - 1, np.arange(size)]
+    beyond = np.arange(n_steps)[:, None] >= valid
+    np.copyto(positions, last, where=beyond)
+    return positions, valid
+
+
+def _rings(buffer: ReplayBuffer) -> tuple[np.ndarray, np.ndarray]:
+    """First positions and lengths of a buffer's rings."""
+    if isinstance(buffer, ReplayBufferManager):
+        return buffer._offset, buffer._lengths
+    return np.zeros(1, int), np.array([len(buffer)])

@@ -1,0 +1,113 @@
+"""Files that are whole or not there, and hold tensors and plain values only."""
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from layeredrl.errors import CheckpointError
+from layeredrl.version import __version__
+
+FORMAT = "layeredrl-checkpoint"
+FORMAT_VERSION = 1
+
+
+def to_plain(value: Any) -> Any:
+    """Turn arrays into tensors and numpy scalars into Python ones, recursively.
+
+    Args:
+        value: Nested dicts, lists and tuples of tensors, arrays and plain values.
+
+    Returns:
+        The same structure, loadable with ``weights_only=True``. Arrays share memory.
+    """
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(np.ascontiguousarray(value))
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    return value
+
+
+def save_checkpoint(path: str | Path, kind: str, content: dict[str, Any]) -> None:
+    """Write a file atomically: after a crash there is the old one or the new one.
+
+    Args:
+        path: Where to write; missing folders are made.
+        kind: What it holds, checked again on loading.
+        content: Nested dicts of tensors, arrays and plain values.
+
+    Raises:
+        CheckpointError: If it cannot be written (disk full, no permission); a file that
+            was there before is untouched.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    header = {"format": FORMAT, "format_version": FORMAT_VERSION, "kind": kind}
+    header["package_version"] = __version__
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            torch.save({"header": header, "content": to_plain(content)}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(f"cannot write the checkpoint {path}: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(
+    path: str | Path, kind: str, device: torch.device | str = "cpu"
+) -> dict[str, Any]:
+    """Read and check a file that :func:`save_checkpoint` wrote.
+
+    Args:
+        path: The file.
+        kind: What it must hold.
+        device: Where its tensors go.
+
+    Returns:
+        The content; arrays come back as tensors, tuples as lists.
+
+    Raises:
+        CheckpointError: If the file is missing, truncated, not ours, of another kind,
+            or written by a newer version.
+    """
+    try:
+        raw = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no checkpoint at {path}") from error
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise CheckpointError(
+            f"{path} is not a checkpoint of ours, or it is truncated: {error}"
+        ) from error
+    header = raw.get("header") if isinstance(raw, dict) else None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} was not written by layeredrl")
+    if header["format_version"] > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has format {header['format_version']} (layeredrl "
+            f"{header['package_version']}), this is layeredrl {__version__} and reads "
+            f"up to format {FORMAT_VERSION}"
+        )
+    if header["kind"] != kind:
+        raise CheckpointError(f"{path} holds a {header['kind']!r}, expected {kind!r}")
+    content: dict[str, Any] = raw["content"]
+    return content

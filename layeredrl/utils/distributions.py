@@ -1,0 +1,75 @@
+"""Densities of Gaussian mixtures with diagonal covariance."""
+
+import math
+
+import torch
+from torch import Tensor
+
+_LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
+
+
+def gaussian_log_prob(x: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """Log density of independent Gaussians, summed over the feature axis.
+
+    Args:
+        x: Points (..., Z).
+        mean: Means (..., Z), broadcast against ``x``.
+        log_std: Logarithms of the standard deviations (..., Z).
+
+    Returns:
+        Log densities in nats, (...).
+    """
+    scaled = (x - mean) * (-log_std).exp()
+    return -(0.5 * scaled.square() + log_std + _LOG_SQRT_2PI).sum(-1)
+
+
+def mixture_log_prob(
+    x: Tensor, mean: Tensor, log_std: Tensor, log_weights: Tensor
+) -> Tensor:
+    """Log density of a mixture of diagonal Gaussians, without overflow.
+
+    Args:
+        x: Points (..., Z).
+        mean: Means of the modes (..., N, Z).
+        log_std: Logarithms of the standard deviations, broadcast to (..., N, Z).
+        log_weights: Normalised logarithms of the mixture weights (..., N).
+
+    Returns:
+        Log densities in nats, (...).
+    """
+    modes = gaussian_log_prob(x.unsqueeze(-2), mean, log_std)
+    return torch.logsumexp(log_weights + modes, dim=-1)
+
+
+def mixture_mean(weights: Tensor, mean: Tensor) -> Tensor:
+    """Mean of a mixture.
+
+    Args:
+        weights: Mixture weights (..., N).
+        mean: Means of the modes (..., N, Z).
+
+    Returns:
+        Weighted means (..., Z).
+    """
+    return (weights.unsqueeze(-1) * mean).sum(-2)
+
+
+def draw_modes(weights: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Draw one mode per row by inverting the cumulative distribution.
+
+    Args:
+        weights: Mixture weights (..., N).
+        generator: Source of randomness on the device of ``weights``.
+
+    Returns:
+        Mode indices (...), int64.
+    """
+    uniform = torch.rand(
+        (*weights.shape[:-1], 1),
+        generator=generator,
+        device=weights.device,
+        dtype=weights.dtype,
+    )
+    # The last edge is left out, so rounding cannot select a mode that does not exist.
+    edges = weights.cumsum(-1)[..., :-1]
+    return (uniform > edges).sum(-1)

@@ -1,0 +1,174 @@
+"""What each level gets to see of an observation (information hiding)."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from layeredrl.errors import ConfigurationError, ObservationError, SpaceError
+from layeredrl.types import Observation
+from layeredrl.utils.spaces import VECTOR_KEY, ObservationLayout
+
+Shape = tuple[int, ...] | dict[str, tuple[int, ...]]
+MapDescription = (
+    None
+    | Sequence[str]
+    | Sequence[int]
+    | tuple[Callable[[Observation], Observation], spaces.Space]
+)
+"""How users write a map: ``None`` (everything), kept keys, kept columns, or a function of
+the flattened batch together with the space of what it returns for one instance."""
+
+
+class ObservationMap(ABC):
+    """Maps a batch of flattened observations to what one level sees.
+
+    Attributes:
+        shape: ``mapped_env_obs_shape``: (O,), or a dict where images stay apart.
+    """
+
+    shape: Shape
+
+    @abstractmethod
+    def __call__(self, obs: Observation) -> Observation:
+        """Map a batch.
+
+        Args:
+            obs: Flattened observations, as :class:`ObservationLayout` makes them.
+
+        Returns:
+            What the level sees.
+        """
+
+
+class KeepEverything(ObservationMap):
+    """The identity."""
+
+    def __init__(self, layout: ObservationLayout):
+        """Take over the layout's shape.
+
+        Args:
+            layout: Layout of the environment's observations.
+        """
+        self.shape = layout.shape
+
+    def __call__(self, obs: Observation) -> Observation:
+        """Return the observations themselves."""
+        return obs
+
+
+class KeepColumns(ObservationMap):
+    """Keeps some columns of the vector part and some images."""
+
+    def __init__(
+        self, layout: ObservationLayout, columns: Sequence[int], images: Sequence[str]
+    ):
+        """Check and store what is kept.
+
+        Args:
+            layout: Layout of the environment's observations.
+            columns: Kept columns, in the order in which the level sees them.
+            images: Kept images.
+
+        Raises:
+            SpaceError: If a column does not exist, or nothing is kept.
+        """
+        self._columns = np.asarray(columns, dtype=np.int64)
+        self._images = tuple(images)
+        if self._columns.size == 0 and not images:
+            raise SpaceError("an observation map must keep something, it keeps nothing")
+        if self._columns.size and not (
+            0 <= self._columns.min() and self._columns.max() < layout.dim
+        ):
+            raise SpaceError(
+                f"observation columns {list(columns)} do not all exist; there are "
+                f"{layout.dim}, counted from 0"
+            )
+        dim = (len(self._columns),)
+        self.shape = (
+            {VECTOR_KEY: dim, **{k: layout.images[k] for k in images}}
+            if images
+            else dim
+        )
+
+    def __call__(self, obs: Observation) -> Observation:
+        """Select columns and images."""
+        if not isinstance(obs, dict):
+            return obs[:, self._columns]
+        vector = obs[VECTOR_KEY][:, self._columns]
+        if not self._images:
+            return vector
+        return {VECTOR_KEY: vector, **{key: obs[key] for key in self._images}}
+
+
+class MapFunction(ObservationMap):
+    """A user's own function."""
+
+    def __init__(
+        self, function: Callable[[Observation], Observation], space: spaces.Space
+    ):
+        """Store the function and what it is said to return.
+
+        Args:
+            function: Maps a flattened batch to a batch.
+            space: Space of one row of the result.
+        """
+        self._function = function
+        self._layout = ObservationLayout.of(space)
+        self.shape = self._layout.shape
+
+    def __call__(self, obs: Observation) -> Observation:
+        """Call the function and check what comes back."""
+        mapped = self._function(obs)
+        if isinstance(mapped, dict):
+            return mapped
+        if mapped.shape[1:] != self.shape:
+            raise ObservationError(
+                f"an observation map returned shape {mapped.shape}, its space promises "
+                f"rows of shape {self.shape}"
+            )
+        return np.asarray(mapped, np.float32)
+
+
+def observation_map(
+    description: MapDescription, layout: ObservationLayout
+) -> ObservationMap:
+    """Build the map that a user described.
+
+    Args:
+        description: See :data:`MapDescription`.
+        layout: Layout of the environment's observations.
+
+    Returns:
+        The map.
+
+    Raises:
+        ConfigurationError: If the description is of no known form.
+        SpaceError: If a key or column does not exist.
+    """
+    if description is None:
+        return KeepEverything(layout)
+    if isinstance(description, str):
+        raise ConfigurationError(
+            f"an observation map is a list of keys, got the string {description!r}"
+        )
+    items: list[Any] = list(description)
+    if len(items) == 2 and callable(items[0]):
+        return MapFunction(*items)
+    if items and all(isinstance(item, str) for item in items):
+        return _keep_keys([str(item) for item in items], layout)
+    if items and all(isinstance(item, (int, np.integer)) for item in items):
+        return KeepColumns(layout, [int(item) for item in items], sorted(layout.images))
+    raise ConfigurationError(
+        "an observation map is None, a list of keys, a list of columns, or "
+        f"(function, space); got {description!r}"
+    )
+
+
+def _keep_keys(keys: list[str], layout: ObservationLayout) -> KeepColumns:
+    images = [key for key in keys if key in layout.images]
+    vectors = [key for key in keys if key not in layout.images]
+    columns = [column for key in vectors for column in layout.columns_of(key)]
+    return KeepColumns(layout, columns, images)
