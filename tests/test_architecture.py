@@ -25,8 +25,9 @@ RANKS = {
 }
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 50
-# Their signatures and docstrings are those of an API page.
+# Public faces: mostly docstrings, and signatures that an API page fixes.
 LONG_FILES = {
+    "layeredrl/hierarchies/hierarchy.py",
     "layeredrl/predictors/predictor.py",
     "layeredrl/predictors/reward_predictor.py",
 }

@@ -1,3 +1,19 @@
-"""See the modules of this room."""
+"""Collectors: environments stepped, learning timed, results measured."""
 
-__all__: list[str] = []
+from layeredrl.collectors.collector import Collector
+from layeredrl.collectors.env_stepper import EnvStepper, Step
+from layeredrl.collectors.episodes import Episode, EpisodeTracker, summarize
+from layeredrl.collectors.evaluator import evaluate, wilson_interval
+from layeredrl.collectors.metrics_log import MetricsLog
+
+__all__ = [
+    "Collector",
+    "EnvStepper",
+    "Episode",
+    "EpisodeTracker",
+    "MetricsLog",
+    "Step",
+    "evaluate",
+    "summarize",
+    "wilson_interval",
+]

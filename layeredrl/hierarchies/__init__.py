@@ -1,3 +1,6 @@
-"""See the modules of this room."""
+"""Hierarchies: who is active, and what passes between levels."""
 
-__all__: list[str] = []
+from layeredrl.hierarchies.control_flow import ControlFlow
+from layeredrl.hierarchies.hierarchy import Hierarchy
+
+__all__ = ["ControlFlow", "Hierarchy"]

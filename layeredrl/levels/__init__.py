@@ -1,3 +1,23 @@
-"""See the modules of this room."""
+"""Levels: who decides what, and how each of them learns."""
 
-__all__: list[str] = []
+from layeredrl.levels.action_sequence_level import ActionSequenceLevel
+from layeredrl.levels.constant_level import ConstantLevel
+from layeredrl.levels.exploration import Exploration
+from layeredrl.levels.learning_schedule import LearningSchedule
+from layeredrl.levels.level import Level, LevelSpec, RunningLevel
+from layeredrl.levels.planner_level import PlannerLevel
+from layeredrl.levels.random_level import RandomLevel
+from layeredrl.levels.running_planner_level import RunningPlannerLevel
+
+__all__ = [
+    "ActionSequenceLevel",
+    "ConstantLevel",
+    "Exploration",
+    "LearningSchedule",
+    "Level",
+    "LevelSpec",
+    "PlannerLevel",
+    "RandomLevel",
+    "RunningLevel",
+    "RunningPlannerLevel",
+]

@@ -91,6 +91,29 @@ class Encoder(nn.Module, ABC):
         """
         return part
 
+    def memory_state(self, memory: Memory) -> Any:
+        """Copy the memory for a checkpoint.
+
+        Args:
+            memory: The memory of all instances.
+
+        Returns:
+            Tensors and plain values; ``None`` without memory.
+        """
+        return None
+
+    def load_memory_state(self, state: Any, device: torch.device | str) -> Memory:
+        """Restore what :meth:`memory_state` returned.
+
+        Args:
+            state: The state.
+            device: Where the memory lives.
+
+        Returns:
+            The memory.
+        """
+        return state
+
     def step(
         self,
         obs: TensorObservation,

@@ -12,13 +12,14 @@ from torch.nn import Module
 from layeredrl.errors import ConfigurationError
 from layeredrl.models import Model
 from layeredrl.predictors.predictor import Predictor
+from layeredrl.utils.recipe_codec import Describable
 from layeredrl.utils.spaces import action_dim
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
-class PredictorFactory:
+class PredictorFactory(Describable):
     """A factory of predictors that passes on the dimensions each part needs.
 
     The encoder says how many features latent state and context have; the other parts are
@@ -60,6 +61,14 @@ class PredictorFactory:
                 name == "partial_val_func" and recipe is None
             ):
                 raise ConfigurationError(f"{name} must be callable, got {recipe!r}")
+
+    def constructor_arguments(self) -> dict[str, Any]:
+        """Name the recipes, so that a checkpoint can hold the factory.
+
+        Returns:
+            Keyword arguments of the class.
+        """
+        return dict(vars(self))
 
     def __call__(
         self,

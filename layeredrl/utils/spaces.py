@@ -191,12 +191,15 @@ class ObservationLayout:
             )
         return found
 
-    def flatten(self, obs: Any, n_instances: int) -> Observation:
+    def flatten(
+        self, obs: Any, n_instances: int, active: np.ndarray | None = None
+    ) -> Observation:
         """Flatten a batch of observations and check that it is finite.
 
         Args:
             obs: Observations as a vector environment gives them.
             n_instances: Number of instances B.
+            active: Whose values must be finite, (B,) bool; ``None`` for all.
 
         Returns:
             A float32 array (B, O), or a dict with the vector part and the images.
@@ -217,14 +220,16 @@ class ObservationLayout:
                 vector[:, self.columns[name]] = _leaf_features(
                     leaf, value, n_instances, name
                 )
-        self._check_finite(vector)
+        self._check_finite(vector, active)
         return {VECTOR_KEY: vector, **images} if self.images else vector
 
-    def _check_finite(self, vector: np.ndarray) -> None:
+    def _check_finite(self, vector: np.ndarray, active: np.ndarray | None) -> None:
         # One pass over the sum is enough in the usual case: it is finite only if all are.
         if np.isfinite(vector.sum()):
             return
         finite = np.isfinite(vector)
+        if active is not None:
+            finite |= ~active[:, None]
         if finite.all():
             return
         instance, column = np.argwhere(~finite)[0]
@@ -271,3 +276,29 @@ def _leaf_features(
     if isinstance(leaf, (spaces.Discrete, spaces.MultiDiscrete)):
         return np.stack([np.asarray(spaces.flatten(leaf, row)) for row in value])
     return value.reshape(n_instances, -1)
+
+
+def sample_features(
+    space: spaces.Space, n: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Draw action features uniformly.
+
+    Args:
+        space: A bounded ``Box``, or ``Discrete``.
+        n: Number of draws B.
+        generator: Source of randomness.
+
+    Returns:
+        Features (B, A) float32; one-hot for ``Discrete``.
+
+    Raises:
+        SpaceError: If a ``Box`` is not bounded.
+    """
+    dim = action_dim(space)
+    if isinstance(space, spaces.Discrete):
+        return np.eye(dim, dtype=np.float32)[generator.integers(dim, size=n)]
+    assert isinstance(space, spaces.Box)
+    if not space.is_bounded():
+        raise SpaceError(f"uniform actions need bounds, got {space}")
+    low, high = space.low.reshape(-1), space.high.reshape(-1)
+    return generator.uniform(low, high, (n, dim)).astype(np.float32)

@@ -1,0 +1,114 @@
+"""Episodes counted as episodes."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from layeredrl.collectors.env_stepper import Step
+
+
+class Episode(NamedTuple):
+    """One finished episode.
+
+    Attributes:
+        instance: In which environment instance it took place.
+        length: Environment steps.
+        ret: Sum of rewards.
+        success_any: Whether the goal was reached at any step; ``None`` if unknown.
+        success_last: Whether it was reached at the last step; ``None`` if unknown.
+    """
+
+    instance: int
+    length: int
+    ret: float
+    success_any: bool | None
+    success_last: bool | None
+
+
+class EpisodeTracker:
+    """Adds up the running episodes of all instances."""
+
+    def __init__(self, n_instances: int):
+        """Start with new episodes.
+
+        Args:
+            n_instances: Environment instances.
+        """
+        self._return = np.zeros(n_instances)
+        self._length = np.zeros(n_instances, dtype=np.int64)
+        self._success = np.zeros(n_instances, dtype=bool)
+
+    def add(self, step: Step) -> list[Episode]:
+        """Take a step into account.
+
+        Args:
+            step: The step.
+
+        Returns:
+            Episodes that it finished.
+        """
+        self._return += np.where(step.taken, step.reward, 0.0)
+        self._length += step.taken
+        if step.success is not None:
+            self._success |= step.success & step.taken
+        finished = np.flatnonzero((step.terminated | step.truncated) & step.taken)
+        episodes = [self._episode(int(i), step) for i in finished]
+        self._return[finished] = 0.0
+        self._length[finished] = 0
+        self._success[finished] = False
+        return episodes
+
+    def _episode(self, i: int, step: Step) -> Episode:
+        known = step.success is not None
+        return Episode(
+            instance=i,
+            length=int(self._length[i]),
+            ret=float(self._return[i]),
+            success_any=bool(self._success[i]) if known else None,
+            success_last=bool(step.success[i]) if step.success is not None else None,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy the running sums.
+
+        Returns:
+            Arrays.
+        """
+        return {
+            "return": self._return.copy(),
+            "length": self._length.copy(),
+            "success": self._success.copy(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned.
+
+        Args:
+            state: The state.
+        """
+        self._return = np.array(state["return"])
+        self._length = np.array(state["length"])
+        self._success = np.array(state["success"])
+
+
+def summarize(episodes: list[Episode]) -> dict[str, float]:
+    """Average over episodes.
+
+    Args:
+        episodes: Finished episodes; none gives an empty summary.
+
+    Returns:
+        ``episodes``, ``return_mean``, ``length_mean``, and where it is known
+        ``success_any`` and ``success_last`` as rates.
+    """
+    if not episodes:
+        return {}
+    summary = {
+        "episodes": float(len(episodes)),
+        "return_mean": float(np.mean([e.ret for e in episodes])),
+        "length_mean": float(np.mean([e.length for e in episodes])),
+    }
+    if episodes[0].success_any is not None:
+        summary["success_any"] = float(np.mean([e.success_any for e in episodes]))
+        summary["success_last"] = float(np.mean([e.success_last for e in episodes]))
+    return summary

@@ -1,0 +1,390 @@
+"""The plumbing between levels."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+
+from layeredrl.errors import CheckpointError, ConfigurationError, ShapeError
+from layeredrl.hierarchies.control_flow import ControlFlow
+from layeredrl.hierarchies.persistence import (
+    load_buffers,
+    read_recipe,
+    restore_hierarchy,
+    save_buffers,
+    save_hierarchy,
+)
+from layeredrl.hierarchies.space_fitting import (
+    ActionCheck,
+    decision_intervals,
+    resolve_spaces,
+)
+from layeredrl.levels import Level, LevelSpec, RunningLevel
+from layeredrl.types import Observation
+from layeredrl.utils.observation_maps import MapDescription, observation_map
+from layeredrl.utils.seeding import spawn
+from layeredrl.utils.spaces import ObservationLayout, features_to_action
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class Hierarchy:
+    """Levels stacked on one another, acting in all environment instances.
+
+    A level decides; what it decides is the input of the level below, down to the
+    environment. When the level below hands control back, the decision is over: it has
+    become one semi-MDP transition of the level, and the level decides anew. An episode's
+    end ends the decisions of all levels.
+
+    Attributes:
+        levels: The running levels, from top to bottom.
+        is_training: Whether levels explore, store and learn.
+        n_env_steps: Environment steps processed while training.
+    """
+
+    def __init__(
+        self,
+        levels: Sequence[Level],
+        env: gym.Env | VectorEnv,
+        obs_maps: Sequence[MapDescription] | None = None,
+        device: torch.device | str = "cpu",
+        seed: int | np.random.SeedSequence = 0,
+        writer: "SummaryWriter | None" = None,
+        keeps_buffers: bool = True,
+    ):
+        """Resolve the spaces bottom-up, then build the levels top-down.
+
+        Args:
+            levels: Descriptions of the levels, from top to bottom, at least one.
+            env: An environment, for one instance without batch axis, or a vector
+                environment. Only its spaces and size are looked at.
+            obs_maps: What each level sees, from top to bottom: ``None`` for everything,
+                a list of keys or columns, or (function, space). ``None`` for all levels
+                seeing everything.
+            device: Where the levels' networks live.
+            seed: Root of all randomness in the levels.
+            writer: Handed to the levels' predictors.
+            keeps_buffers: Whether levels keep replay buffers; acting copies do not.
+
+        Raises:
+            ConfigurationError: If there are no levels, or not one map per level.
+            SpaceError: If spaces cannot be fitted, or a map does not fit.
+        """
+        maps = [None] * len(levels) if obs_maps is None else list(obs_maps)
+        if not levels or len(maps) != len(levels):
+            raise ConfigurationError(
+                "a hierarchy needs at least one level and as many observation maps as "
+                f"levels, got {len(levels)} levels and {len(maps)} maps"
+            )
+        self._recipe = (tuple(levels), tuple(maps))
+        self._is_vector = isinstance(env, VectorEnv)
+        self.n_instances = env.num_envs if isinstance(env, VectorEnv) else 1
+        self.observation_space, self.action_space = _single_spaces(env)
+        self._layout = ObservationLayout.of(self.observation_space)
+        self._maps = [observation_map(m, self._layout) for m in maps]
+        self._device = torch.device(device)
+        self._action_spaces = resolve_spaces(levels, self.action_space)
+        checks = [
+            ActionCheck(space, f"level {i} ({type(level).__name__})")
+            for i, (space, level) in enumerate(
+                zip(self._action_spaces, levels, strict=True)
+            )
+        ]
+        self.levels = self._build(spawn(seed, len(levels)), writer, keeps_buffers)
+        self._flow = ControlFlow(self.levels, self._maps, checks, self.n_instances)
+        self.is_training = True
+        self.n_env_steps = 0
+        self._active = np.zeros(self.n_instances, dtype=bool)
+
+    def _build(
+        self,
+        seeds: Sequence[np.random.SeedSequence],
+        writer: "SummaryWriter | None",
+        keeps_buffers: bool,
+    ) -> list[RunningLevel]:
+        recipes, _ = self._recipe
+        intervals = decision_intervals(recipes)
+        built: list[RunningLevel] = []
+        for i, recipe in enumerate(recipes):
+            spec = LevelSpec(
+                obs_shape=self._maps[i].shape,
+                input_space=self._action_spaces[i - 1] if i else None,
+                action_space=self._action_spaces[i],
+                n_instances=self.n_instances,
+                parent_predictor=built[i - 1].predictor if i else None,
+                decision_interval=intervals[i],
+                device=self._device,
+                seed=seeds[i],
+                keeps_buffer=keeps_buffers,
+                writer=writer,
+            )
+            built.append(recipe.build(spec))
+        return built
+
+    def train(self) -> None:
+        """Explore, store and learn from now on."""
+        self.is_training = True
+        for level in self.levels:
+            level.train()
+
+    def eval(self) -> None:
+        """Act as well as possible from now on; store and learn nothing."""
+        self.is_training = False
+        for level in self.levels:
+            level.eval()
+
+    def reset(self, instances: np.ndarray | None = None) -> None:
+        """Begin new episodes; decisions in progress are dropped.
+
+        Args:
+            instances: Which instances, int64 indices; ``None`` for all.
+        """
+        if instances is None:
+            instances = np.arange(self.n_instances)
+        self._flow.reset(instances)
+
+    def get_action(self, obs: Any, active: np.ndarray | None = None) -> Any:
+        """Decide in all levels that are due, from top to bottom.
+
+        Args:
+            obs: Observations as the environment gives them: batched for a vector
+                environment, a single one otherwise.
+            active: Which instances need an action, (n_instances,) bool; the others get
+                an arbitrary one. ``None`` for all.
+
+        Returns:
+            Actions for the environment, (n_instances, ...), or a single one.
+
+        Raises:
+            ObservationError: If an active instance's observation is NaN or infinite, or
+                does not fit its space.
+            LevelInputError: If a level emits something outside the space below.
+        """
+        active = np.ones(self.n_instances, bool) if active is None else active
+        self._active = active
+        features = self._flow.decide(self._flatten(obs, active), active)
+        actions = features_to_action(self.action_space, features)
+        return actions if self._is_vector else actions[0]
+
+    def process_transition(
+        self,
+        next_obs: Any,
+        reward: Any,
+        terminated: Any,
+        truncated: Any,
+        info: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """Report what the last actions led to, from the bottom level to the top.
+
+        Args:
+            next_obs: The observations after the step; true final ones where an episode
+                ended, never those of a reset.
+            reward: Rewards of the step, (n_instances,), or a number.
+            terminated: Whether the environment ended the episode.
+            truncated: Whether the episode was cut off.
+            info: Arrays (n_instances, ...) handed to the levels.
+
+        Raises:
+            ObservationError: If an observation is NaN or infinite, or does not fit.
+            ShapeError: If the arrays do not have one entry per instance.
+        """
+        active = self._active
+        if self.is_training:
+            self.n_env_steps += int(active.sum())
+        self._flow.report(
+            self._flatten(next_obs, active),
+            self._per_instance(reward, np.float64, "reward"),
+            self._per_instance(terminated, np.bool_, "terminated"),
+            self._per_instance(truncated, np.bool_, "truncated"),
+            info or {},
+            active,
+        )
+
+    def learn(self) -> dict[str, float]:
+        """Let every level learn that is due.
+
+        Returns:
+            Numbers to log, prefixed by the level's place, ``level0/...`` at the top.
+        """
+        metrics: dict[str, float] = {}
+        for i, level in enumerate(self.levels):
+            learned = level.learn(self.n_env_steps)
+            metrics |= {f"level{i}/{name}": value for name, value in learned.items()}
+        return metrics
+
+    def acting_state(self) -> dict[str, Any]:
+        """Copy what acting needs, without buffers, optimizers and generators.
+
+        Returns:
+            Weights, statistics and counters of every level.
+        """
+        return {"levels": [level.acting_state() for level in self.levels]}
+
+    def load_acting_state(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`acting_state` returned.
+
+        Args:
+            state: The state.
+        """
+        for level, saved in zip(self.levels, state["levels"], strict=True):
+            level.load_acting_state(saved)
+
+    def acting_copy(
+        self, env: gym.Env | VectorEnv, seed: int | np.random.SeedSequence
+    ) -> "Hierarchy":
+        """Build another hierarchy that acts as this one does now, and shares nothing.
+
+        Args:
+            env: Where it will act; of the same spaces, of any size.
+            seed: Root of its randomness.
+
+        Returns:
+            The copy, in evaluation mode.
+        """
+        levels, maps = self._recipe
+        copy = Hierarchy(
+            levels, env, maps, device=self._device, seed=seed, keeps_buffers=False
+        )
+        copy.load_acting_state(self.acting_state())
+        copy.eval()
+        return copy
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy everything that changes, but for the replay buffers.
+
+        Returns:
+            Tensors, arrays and plain values.
+        """
+        return {
+            "n_env_steps": self.n_env_steps,
+            "active": self._active.copy(),
+            "levels": [level.state_dict() for level in self.levels],
+            "flow": self._flow.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned.
+
+        Args:
+            state: The state.
+        """
+        for level, saved in zip(self.levels, state["levels"], strict=True):
+            level.load_state_dict(saved)
+        self._flow.load_state_dict(state["flow"])
+        self.n_env_steps = state["n_env_steps"]
+        self._active = np.array(state["active"])
+
+    def save(self, path: str | Path, with_buffers: bool = True) -> None:
+        """Write everything that changes to one file, atomically.
+
+        Args:
+            path: The file; a file that is there is replaced once the new one is whole.
+            with_buffers: Whether replay buffers are written too.
+
+        Raises:
+            CheckpointError: If it cannot be written; an old file is untouched then.
+        """
+        save_hierarchy(self, self._recipe, path, with_buffers)
+
+    def restore(self, path: str | Path) -> None:
+        """Continue from where a hierarchy of the same build was saved.
+
+        Args:
+            path: What :meth:`save` wrote.
+
+        Raises:
+            CheckpointError: If the file is truncated, foreign, newer, or of another
+                hierarchy; nothing has changed then.
+        """
+        restore_hierarchy(self, path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        env: gym.Env | VectorEnv,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+        trusted: Sequence[str] = (),
+    ) -> "Hierarchy":
+        """Rebuild a saved hierarchy, ready to act.
+
+        Args:
+            path: What :meth:`save` wrote.
+            env: Where it will act; of the same spaces, of any number of instances.
+            device: Where its networks live.
+            seed: Root of its randomness.
+            trusted: Packages beside ours from which the file may name classes and
+                functions.
+
+        Returns:
+            The hierarchy, in evaluation mode and without replay buffers.
+
+        Raises:
+            CheckpointError: If the file is truncated, foreign or newer, does not say how
+                its levels are built, or does not fit the environment.
+        """
+        (levels, maps), acting = read_recipe(path, trusted)
+        hierarchy = cls(levels, env, maps, device, seed, keeps_buffers=False)
+        try:
+            hierarchy.load_acting_state(acting)
+        except RuntimeError as error:
+            raise CheckpointError(f"{path} does not fit {env}: {error}") from error
+        hierarchy.eval()
+        return hierarchy
+
+    def save_buffers(self, path: str | Path) -> None:
+        """Write the levels' replay buffers to one file, atomically.
+
+        Args:
+            path: The file.
+
+        Raises:
+            CheckpointError: If it cannot be written.
+        """
+        save_buffers(self, path)
+
+    def load_buffers(self, path: str | Path) -> None:
+        """Read what :meth:`save_buffers` wrote.
+
+        Args:
+            path: The file.
+
+        Raises:
+            CheckpointError: If the file is not whole, or of another hierarchy.
+        """
+        load_buffers(self, path)
+
+    def _flatten(self, obs: Any, active: np.ndarray) -> Observation:
+        if not self._is_vector:
+            obs = _with_batch_axis(obs)
+        return self._layout.flatten(obs, self.n_instances, active)
+
+    def _per_instance(self, value: Any, dtype: type, name: str) -> np.ndarray:
+        array: np.ndarray = np.asarray(value, dtype=dtype)
+        if not self._is_vector:
+            array = array.reshape(-1)
+        if array.shape != (self.n_instances,):
+            raise ShapeError(
+                f"{name} has shape {array.shape}, expected ({self.n_instances},)"
+            )
+        return array
+
+
+def _single_spaces(env: gym.Env | VectorEnv) -> tuple[gym.Space, gym.Space]:
+    if isinstance(env, VectorEnv):
+        return env.single_observation_space, env.single_action_space
+    return env.observation_space, env.action_space
+
+
+def _with_batch_axis(obs: Any) -> Any:
+    if isinstance(obs, Mapping):
+        return {key: _with_batch_axis(value) for key, value in obs.items()}
+    if isinstance(obs, tuple):
+        return tuple(_with_batch_axis(value) for value in obs)
+    return np.asarray(obs)[None]

@@ -1,0 +1,176 @@
+"""Hierarchies on disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layeredrl.errors import CheckpointError, ConfigurationError
+from layeredrl.levels import Level
+from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
+from layeredrl.utils.observation_maps import MapDescription
+from layeredrl.utils.recipe_codec import decode, encode
+
+if TYPE_CHECKING:
+    from layeredrl.hierarchies.hierarchy import Hierarchy
+
+KIND = "hierarchy"
+BUFFERS_KIND = "replay buffers"
+Recipe = tuple[tuple[Level, ...], tuple[MapDescription, ...]]
+
+
+def describe(hierarchy: "Hierarchy") -> dict[str, str]:
+    """Say in words what must agree for a state to fit.
+
+    Args:
+        hierarchy: The hierarchy.
+
+    Returns:
+        Level classes, spaces and number of instances.
+    """
+    return {
+        "levels": ", ".join(type(level).__name__ for level in hierarchy.levels),
+        "observation space": str(hierarchy.observation_space),
+        "action space": str(hierarchy.action_space),
+        "instances": str(hierarchy.n_instances),
+    }
+
+
+def save_hierarchy(
+    hierarchy: "Hierarchy", recipe: Recipe, path: str | Path, with_buffers: bool
+) -> None:
+    """Write a hierarchy to one file, atomically.
+
+    Args:
+        hierarchy: What to save.
+        recipe: Descriptions of its levels and maps.
+        path: The file.
+        with_buffers: Whether replay buffers are written too.
+
+    Raises:
+        CheckpointError: If the file cannot be written.
+    """
+    try:
+        description, why_not = encode(recipe), ""
+    except ConfigurationError as error:
+        description, why_not = None, str(error)
+    content = {
+        "description": describe(hierarchy),
+        "recipe": description,
+        "why_no_recipe": why_not,
+        "acting": hierarchy.acting_state(),
+        "state": hierarchy.state_dict(),
+        "buffers": _buffer_states(hierarchy) if with_buffers else None,
+    }
+    save_checkpoint(path, KIND, content)
+
+
+def restore_hierarchy(hierarchy: "Hierarchy", path: str | Path) -> None:
+    """Put a hierarchy into the state it had when it was saved.
+
+    Args:
+        hierarchy: Of the same levels, spaces and size.
+        path: The file.
+
+    Raises:
+        CheckpointError: If the file is not whole, or its state does not fit; nothing has
+            changed then.
+    """
+    content = load_checkpoint(path, KIND)
+    check_description(content["description"], describe(hierarchy), path)
+    before = hierarchy.state_dict()
+    try:
+        hierarchy.load_state_dict(content["state"])
+        if content["buffers"] is not None:
+            _load_buffer_states(hierarchy, content["buffers"])
+    except (RuntimeError, KeyError, ValueError) as error:
+        hierarchy.load_state_dict(before)
+        raise CheckpointError(f"{path} does not fit this hierarchy: {error}") from error
+
+
+def read_recipe(
+    path: str | Path, trusted: Sequence[str]
+) -> tuple[Recipe, dict[str, Any]]:
+    """Read the descriptions of levels and maps, and what acting needs.
+
+    Args:
+        path: The file.
+        trusted: Packages beside ours whose names may be resolved.
+
+    Returns:
+        The recipe and the acting state.
+
+    Raises:
+        CheckpointError: If the file is not whole, or its levels could not be described
+            when it was saved.
+    """
+    content = load_checkpoint(path, KIND)
+    if content["recipe"] is None:
+        raise CheckpointError(
+            f"{path} does not say how its levels are built ({content['why_no_recipe']});"
+            " build the hierarchy yourself and call restore"
+        )
+    recipe: Recipe = decode(content["recipe"], trusted)
+    return recipe, content["acting"]
+
+
+def save_buffers(hierarchy: "Hierarchy", path: str | Path) -> None:
+    """Write the replay buffers of all levels to one file, atomically.
+
+    Args:
+        hierarchy: Whose buffers.
+        path: The file.
+
+    Raises:
+        CheckpointError: If the file cannot be written.
+    """
+    content = {
+        "description": describe(hierarchy),
+        "buffers": _buffer_states(hierarchy),
+    }
+    save_checkpoint(path, BUFFERS_KIND, content)
+
+
+def load_buffers(hierarchy: "Hierarchy", path: str | Path) -> None:
+    """Read what :func:`save_buffers` wrote.
+
+    Args:
+        hierarchy: Of the same levels, spaces and size.
+        path: The file.
+
+    Raises:
+        CheckpointError: If the file is not whole, or does not fit.
+    """
+    content = load_checkpoint(path, BUFFERS_KIND)
+    check_description(content["description"], describe(hierarchy), path)
+    _load_buffer_states(hierarchy, content["buffers"])
+
+
+def check_description(
+    saved: dict[str, str], own: dict[str, str], path: str | Path
+) -> None:
+    """Refuse a state that cannot fit.
+
+    Args:
+        saved: Description of the hierarchy that was saved.
+        own: Description of the one that asks.
+        path: The file, for the message.
+
+    Raises:
+        CheckpointError: If they differ; says in what.
+    """
+    different = [
+        f"{key}: {saved.get(key)} saved, {value} here"
+        for key, value in own.items()
+        if saved.get(key) != value
+    ]
+    if different:
+        raise CheckpointError(f"{path} is of another hierarchy: {'; '.join(different)}")
+
+
+def _buffer_states(hierarchy: "Hierarchy") -> list[dict[str, Any]]:
+    return [level.buffer_state() for level in hierarchy.levels]
+
+
+def _load_buffer_states(hierarchy: "Hierarchy", states: list[dict[str, Any]]) -> None:
+    for level, state in zip(hierarchy.levels, states, strict=True):
+        level.load_buffer_state(state)
