@@ -8,12 +8,12 @@ from gymnasium import spaces
 
 from layeredrl.levels.level import Level, LevelSpec, RunningLevel
 from layeredrl.types import Observation, Transition
+from layeredrl.utils.action_sampling import sample_features
 from layeredrl.utils.seeding import (
     numpy_generator,
     numpy_generator_state,
     set_numpy_generator_state,
 )
-from layeredrl.utils.spaces import sample_features
 
 
 @dataclass(frozen=True)

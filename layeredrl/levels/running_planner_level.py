@@ -13,6 +13,7 @@ from layeredrl.levels.exploration import RunningExploration
 from layeredrl.levels.level import LevelSpec, RunningLevel
 from layeredrl.predictors import Predictor
 from layeredrl.types import Observation, Plan, Transition
+from layeredrl.utils.action_sampling import sample_features
 from layeredrl.utils.buffers import TransitionBuffer
 from layeredrl.utils.seeding import (
     numpy_generator,
@@ -22,7 +23,7 @@ from layeredrl.utils.seeding import (
     spawn,
     torch_generator,
 )
-from layeredrl.utils.spaces import action_dim, sample_features
+from layeredrl.utils.spaces import action_dim
 
 if TYPE_CHECKING:
     from layeredrl.levels.planner_level import PlannerLevel

@@ -276,29 +276,3 @@ def _leaf_features(
     if isinstance(leaf, (spaces.Discrete, spaces.MultiDiscrete)):
         return np.stack([np.asarray(spaces.flatten(leaf, row)) for row in value])
     return value.reshape(n_instances, -1)
-
-
-def sample_features(
-    space: spaces.Space, n: int, generator: np.random.Generator
-) -> np.ndarray:
-    """Draw action features uniformly.
-
-    Args:
-        space: A bounded ``Box``, or ``Discrete``.
-        n: Number of draws B.
-        generator: Source of randomness.
-
-    Returns:
-        Features (B, A) float32; one-hot for ``Discrete``.
-
-    Raises:
-        SpaceError: If a ``Box`` is not bounded.
-    """
-    dim = action_dim(space)
-    if isinstance(space, spaces.Discrete):
-        return np.eye(dim, dtype=np.float32)[generator.integers(dim, size=n)]
-    assert isinstance(space, spaces.Box)
-    if not space.is_bounded():
-        raise SpaceError(f"uniform actions need bounds, got {space}")
-    low, high = space.low.reshape(-1), space.high.reshape(-1)
-    return generator.uniform(low, high, (n, dim)).astype(np.float32)
