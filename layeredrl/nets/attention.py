@@ -66,6 +66,7 @@ class SelfAttention(nn.Module, ABC):
         """
 
 
+@gin.configurable(module="layeredrl.nets.transformer")
 class VanillaAttention(SelfAttention):
     """Attention written out: every score is a number in memory."""
 

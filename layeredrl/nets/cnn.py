@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 
+@gin.configurable
 class DrQCNN(CNN):
     """The network of DrQ-v2 (https://arxiv.org/abs/2107.09645)."""
 

@@ -97,6 +97,7 @@ class Ensemble(nn.Module):
                 "an ensemble needs at least one layer and one member, got "
                 f"{n_layers} layers and {n_members} members"
             )
+        self.n_members = n_members
         self.inp_layer = EnsembleLinear(n_members, d_inp, d_hidden)
         self.core_layers = nn.ModuleList(
             EnsembleLinear(n_members, d_hidden, d_hidden) for _ in range(n_layers - 1)

@@ -39,51 +39,26 @@ class StateActionCritic(nn.Module):
     gamma_feature: Tensor
 
     def __init__(
-        self,
-        state_dim: int,
-        action_dim: int,
-        gammas: Tensor,
-        d_output: int,
-        *,
-        num_critics: int,
-        d_hidden: int,
-        n_layers: int,
-        dropout_p: float,
-        activation: str,
-        state_only: bool = False,
+        self, state_dim: int, action_dim: int, gammas: Tensor, net: Ensemble
     ) -> None:
-        """Build the ensemble.
+        """Remember the sizes.
 
         Args:
             state_dim: Features of the state.
             action_dim: Action features, or number of choices.
             gammas: Discount factors, (G,).
-            d_output: Outputs per critic.
-            num_critics: Number of critics, C.
-            d_hidden: Features of each hidden layer.
-            n_layers: Number of hidden layers.
-            dropout_p: Probability of dropping a hidden feature, in [0, 1].
-            activation: Name of the activation.
-            state_only: Leave gamma and action out of the input.
+            net: One MLP per critic.
         """
         super().__init__()
         self.state_dim, self.action_dim = state_dim, action_dim
-        self.num_gammas, self.num_critics = len(gammas), num_critics
+        self.num_gammas = len(gammas)
         feature = _gamma_feature(torch.as_tensor(gammas)).float()
         self.register_buffer("gamma_feature", feature, persistent=False)
-        self.net = Ensemble(
-            state_dim if state_only else state_dim + 1 + action_dim,
-            d_hidden,
-            n_layers,
-            d_output,
-            n_members=num_critics,
-            activation=activation,
-            dropout_p=dropout_p,
-        )
+        self.net = net
 
     def __len__(self) -> int:
         """Give the number of critics."""
-        return self.num_critics
+        return self.net.n_members
 
     def _check(self, state: Tensor, action: Tensor) -> None:
         """Refuse anything but states (B, L, S) and actions (K, B, L, G, A)."""
@@ -137,18 +112,16 @@ class NCritics(StateActionCritic):
             dropout_p: Probability of dropping a hidden feature, in [0, 1].
             activation: Name of the activation (see ``nets.utils.activation_switch``).
         """
-        super().__init__(
-            state_dim,
-            action_dim,
-            gammas,
+        net = Ensemble(
+            state_dim if discrete else state_dim + 1 + action_dim,
+            d_hidden,
+            n_layers,
             len(gammas) * action_dim if discrete else 1,
-            num_critics=num_critics,
-            d_hidden=d_hidden,
-            n_layers=n_layers,
-            dropout_p=dropout_p,
+            n_members=num_critics,
             activation=activation,
-            state_only=discrete,
+            dropout_p=dropout_p,
         )
+        super().__init__(state_dim, action_dim, gammas, net)
         self.discrete = discrete
 
     def forward(

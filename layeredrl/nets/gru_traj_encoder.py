@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from layeredrl.errors import ShapeError
+from layeredrl.errors import ConfigurationError, ShapeError
 from layeredrl.nets.ff import Normalization
 from layeredrl.nets.traj_encoder import TrajEncoder, done_rows
 
@@ -111,11 +111,16 @@ class GRUTrajEncoder(TrajEncoder):
 
         Raises:
             ShapeError: The sequence or the hidden state has another shape.
+            ConfigurationError: The hidden state is of another kind of encoder.
         """
         self._check_seq(seq)
         shape = (self.n_layers, seq.shape[0], self.d_hidden)
         if hidden_state is None:
             hidden_state = torch.zeros(shape, dtype=seq.dtype, device=seq.device)
+        elif not isinstance(hidden_state, Tensor):
+            raise ConfigurationError(
+                f"expected a tensor as hidden state, got {type(hidden_state).__name__}"
+            )
         elif tuple(hidden_state.shape) != shape:
             raise ShapeError(
                 f"expected a hidden state {shape}, got {tuple(hidden_state.shape)}"

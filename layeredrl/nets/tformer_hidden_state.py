@@ -48,6 +48,7 @@ class TformerHiddenState:
         self.val_cache = torch.zeros_like(keys).transpose(2, 3)
         self.seq_lens = torch.zeros(batch_size, dtype=torch.int32, device=device)
         self.next_slot = torch.zeros(batch_size, dtype=torch.int64, device=device)
+        self._rows = torch.arange(batch_size, device=device)
 
     def __getitem__(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
         """Give a layer's keys, its values and how many earlier steps rows remember."""
@@ -76,8 +77,7 @@ class TformerHiddenState:
             keys: Keys of the current step, (B, H, E).
             values: Values of the current step, (B, H, E).
         """
-        rows = torch.arange(len(self.next_slot), device=self.next_slot.device)
-        where = (rows, self.next_slot)
+        where = (self._rows, self.next_slot)
         self.key_cache[layer][where] = keys.detach().to(self.key_cache.dtype)
         self.val_cache[layer][where] = values.detach().to(self.val_cache.dtype)
 

@@ -28,12 +28,9 @@ class TstepEncoder(nn.Module, ABC):
             rl2_space: Box space of the previous reward and action features.
 
         Raises:
-            SpaceError: ``obs_space`` is no dict space, or a part of it or ``rl2_space``
-                has no shape.
+            SpaceError: ``rl2_space`` has no features.
         """
         super().__init__()
-        if not isinstance(obs_space, spaces.Dict):
-            raise SpaceError(f"expected a Dict observation space, got {obs_space}")
         if not rl2_space.shape:
             raise SpaceError(f"expected a rl2_space with features, got {rl2_space}")
         self.obs_space = obs_space
@@ -79,7 +76,7 @@ class TstepEncoder(nn.Module, ABC):
         """Take one part of an observation, (B, L) + shape of its space."""
         if key not in obs:
             raise ObservationError(f"no {key!r} in an observation with {sorted(obs)}")
-        value, shape = obs[key], self.obs_space[key].shape or ()
+        value, shape = obs[key], key_shape(self.obs_space, key)
         fits = tuple(value.shape[2:]) == shape
         if value.ndim < 2 or not (fits or (shape == () and value.shape[2:] == (1,))):
             raise ShapeError(
@@ -96,7 +93,7 @@ class TstepEncoder(nn.Module, ABC):
         return rl2s.float()
 
 
-def key_shape(obs_space: spaces.Dict, key: str) -> tuple[int, ...]:
+def key_shape(obs_space: spaces.Space, key: str) -> tuple[int, ...]:
     """Give the shape of one part of a dict space.
 
     Args:
@@ -107,8 +104,10 @@ def key_shape(obs_space: spaces.Dict, key: str) -> tuple[int, ...]:
         Its shape; () is a scalar.
 
     Raises:
-        SpaceError: There is no such part, or it has no shape.
+        SpaceError: There is no such part, or it has no shape, or the space is no dict.
     """
+    if not isinstance(obs_space, spaces.Dict):
+        raise SpaceError(f"expected a Dict observation space, got {obs_space}")
     if key not in obs_space.spaces:
         raise SpaceError(f"no key {key!r} in an observation space with {[*obs_space]}")
     shape = obs_space[key].shape

@@ -59,7 +59,9 @@ class FFTstepEncoder(TstepEncoder):
             ConfigurationError: The normalisation or activation is unknown.
         """
         super().__init__(obs_space, rl2_space)
-        keys = self.obs_space if specify_obs_keys is None else specify_obs_keys
+        if not isinstance(obs_space, spaces.Dict):
+            raise SpaceError(f"expected a Dict observation space, got {obs_space}")
+        keys = obs_space if specify_obs_keys is None else specify_obs_keys
         self.obs_keys = sorted(keys)
         shapes = [key_shape(self.obs_space, key) for key in self.obs_keys]
         d_inp = sum(map(math.prod, shapes)) + self.rl2_dim

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.distributions import Categorical
 
 from layeredrl.errors import ConfigurationError, ShapeError
+from layeredrl.nets.critic_ensemble import Ensemble
 from layeredrl.nets.critics import StateActionCritic
 from layeredrl.nets.utils import symexp, symlog
 
@@ -62,17 +63,16 @@ class NCriticsTwoHot(StateActionCritic):
             ConfigurationError: ``min_return`` is not below ``max_return``, there are
                 fewer than two bins, or the activation is unknown.
         """
-        super().__init__(
-            state_dim,
-            action_dim,
-            gammas,
+        net = Ensemble(
+            state_dim + 1 + action_dim,
+            d_hidden,
+            n_layers,
             output_bins,
-            num_critics=num_critics,
-            d_hidden=d_hidden,
-            n_layers=n_layers,
-            dropout_p=dropout_p,
+            n_members=num_critics,
             activation=activation,
+            dropout_p=dropout_p,
         )
+        super().__init__(state_dim, action_dim, gammas, net)
         if output_bins < 2:
             raise ConfigurationError(f"expected at least 2 bins, got {output_bins}")
         low, high = _return_bounds(min_return, max_return)

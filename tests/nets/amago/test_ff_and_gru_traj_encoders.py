@@ -155,5 +155,7 @@ def test_wrong_hidden_states_of_the_gru():
     for bad in (torch.zeros(2, 3, 5), torch.zeros(1, 4, 5), torch.zeros(2, 4, 6)):
         with pytest.raises(ShapeError, match=r"hidden state \(2, 4, 5\), got"):
             encoder(x, hidden_state=bad)
+    with pytest.raises(ConfigurationError, match="tensor as hidden state, got list"):
+        encoder(x, hidden_state=[1])
     with pytest.raises(ShapeError, match=r"dones \(4,\), got \(3,\)"):
         encoder.reset_hidden_state(torch.zeros(2, 4, 5), np.zeros(3, dtype=bool))
