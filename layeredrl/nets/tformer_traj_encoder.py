@@ -19,7 +19,8 @@ class TformerTrajEncoder(TrajEncoder):
 
     While acting, attention spans the latest ``max_seq_len`` steps.  Keys and values of
     deeper layers were computed with what was visible at their time, so the receptive field
-    reaches further back than the window.
+    reaches further back than the window.  A sequence pass has no window; it equals acting
+    for sequences of up to ``max_seq_len`` steps.
     """
 
     def __init__(

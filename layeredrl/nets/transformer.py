@@ -179,13 +179,19 @@ class Transformer(nn.Module):
             position_embedding: Maps times (B, L) to features (B, L, D).
 
         Raises:
-            ConfigurationError: The attention type is no ``SelfAttention``.
+            ConfigurationError: The attention type is no ``SelfAttention``, or there are
+                more heads than features.
         """
         super().__init__()
         kind = config.attention_type
         if not (isinstance(kind, type) and issubclass(kind, SelfAttention)):
             raise ConfigurationError(
                 f"attention_type is no subclass of SelfAttention: {kind!r}"
+            )
+        if not 1 <= config.n_heads <= config.d_model:
+            raise ConfigurationError(
+                f"n_heads must be from 1 to d_model {config.d_model}, got "
+                f"{config.n_heads}"
             )
         if config.d_model % config.n_heads:
             warnings.warn(

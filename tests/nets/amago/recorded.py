@@ -69,7 +69,8 @@ class Recording:
     def build(self, **kwargs: Any) -> Any:
         """Build the module and load the recorded weights strictly."""
         how = self["build"]
-        module = _decode({"@": how["type"]})(*how["args"], **how["kwargs"], **kwargs)
+        kwargs = how["kwargs"] | kwargs
+        module = _decode({"@": how["type"]})(*how["args"], **kwargs)
         if how["state"] is not None:
             module.load_state_dict(how["state"], strict=True)
         return module

@@ -180,6 +180,13 @@ def test_ensemble_over_one_part():
             Ensemble(6, 8, bad.get("n_layers", 2), 3, n_members=bad.get("n_members", 4))
 
 
+def test_nothing_is_logged():
+    log = {}
+    NCritics(S, A, False, GAMMAS)(*batch(), log_dict=log)
+    NCriticsTwoHot(S, A, GAMMAS, min_return=0, max_return=1)(*batch(), log_dict=log)
+    assert log == {}
+
+
 def test_autocast():
     critics, (state, action) = NCritics(S, A, False, GAMMAS), batch()
     expected = critics(state, action)

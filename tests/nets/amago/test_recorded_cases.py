@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from layeredrl.nets.actor_critic import gammas_as_input_seq
+from layeredrl.nets.transformer import FlashAttention
 from tests.nets.amago.recorded import Recording, functional, names
 
 CPU = torch.device("cpu")
@@ -175,6 +176,14 @@ def test_traj_encoder(name):
         recording.check(whole if whole in recording else "out eval forward", out)
         if "out its hidden state" in recording:
             recording.check("out its hidden state", hidden)
+
+
+@pytest.mark.parametrize("name", [n for n in names("traj/Tformer") if "learn" not in n])
+def test_default_attention_gives_the_same(name):
+    recording = Recording(name)
+    encoder = recording.build(attention_type=FlashAttention)
+    check_training_passes(recording, encoder)
+    check_steps(recording, encoder)
 
 
 def test_learnable_position_embedding():

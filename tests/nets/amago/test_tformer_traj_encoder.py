@@ -262,6 +262,8 @@ def test_unknown_names():
         ({"attention_type": torch.nn.Linear}, "attention_type.*Linear"),
         ({"attention_type": FlashAttention()}, "attention_type"),
         ({"d_model": 7, "n_heads": 1}, "even d_model"),
+        ({"n_heads": 9}, "from 1 to d_model 8, got 9"),
+        ({"n_heads": 0}, "from 1 to d_model 8, got 0"),
     ):
         with pytest.raises(ConfigurationError, match=match):
             TformerTrajEncoder(DIM, SPAN, **{**SMALL, **kwargs})

@@ -86,6 +86,13 @@ def test_contract(check, name):
     check(ENCODERS[name])
 
 
+@pytest.mark.parametrize("name", sorted(set(ENCODERS) - {"user's own"}))
+def test_nothing_is_logged(name):
+    encoder, log = ENCODERS[name](6, 8), {}
+    encoder(torch.randn(2, 1, 6), torch.zeros(2, 1, 1).long(), None, log)
+    assert log == {}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ENCODERS)
 def test_sequence_pass_has_no_graph_breaks(name):
