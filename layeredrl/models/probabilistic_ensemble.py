@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import gin
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ from layeredrl.utils.distributions import mixture_log_prob, mixture_mean
 from layeredrl.utils.normalization import RunningNormalizer
 
 
+@gin.configurable
 @dataclass(frozen=True)
 class EnsembleConfig:
     """Numbers of a :class:`ProbabilisticEnsemble`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import gin
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ from layeredrl.nets.mlp import MLP
 from layeredrl.utils.normalization import RunningNormalizer
 
 
+@gin.configurable
 class EncoderNet(Encoder):
     """Two networks: one for the latent state, one for the context.
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import gin
 from gymnasium import spaces
 from torch import Tensor, nn
 
@@ -28,6 +29,7 @@ class MixtureParameters(NamedTuple):
     term_logit: Tensor
 
 
+@gin.configurable
 class ProbFCDynamics(nn.Module, MemberBatched):
     """Maps (state, context, action) to mixture parameters (Bishop 1994).
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import gin
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +10,7 @@ from layeredrl.nets.regressor import Regressor
 from layeredrl.nets.transition_reward import TransitionReward
 
 
+@gin.configurable
 class ReachedRewardNet(TransitionReward):
     """Reward as a function of the reached state and the context.
 

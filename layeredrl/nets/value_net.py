@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import gin
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +10,7 @@ from layeredrl.nets.latent_function import LatentFunction
 from layeredrl.nets.regressor import Regressor
 
 
+@gin.configurable
 class ValueNet(LatentFunction):
     """Value as a function of state and context; the action is ignored."""
 

@@ -3,6 +3,7 @@
 from layeredrl.predictors.default_predictor_factory import (
     get_default_predictor_factory,
 )
+from layeredrl.predictors.flat_predictor_factory import get_flat_predictor_factory
 from layeredrl.predictors.predictor import Predictor
 from layeredrl.predictors.predictor_factory import PredictorFactory
 from layeredrl.predictors.reward_predictor import RewardPredictor
@@ -16,4 +17,5 @@ __all__ = [
     "RewardedRollout",
     "StaticPredictor",
     "get_default_predictor_factory",
+    "get_flat_predictor_factory",
 ]

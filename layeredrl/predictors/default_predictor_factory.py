@@ -18,7 +18,7 @@ CONTEXT_KEY = "desired_goal"
 
 
 def get_default_predictor_factory(
-    env: gym.Env, sb_start_duration: float
+    env: gym.Env | VectorEnv, sb_start_duration: float
 ) -> PredictorFactory:
     """Get a default predictor factory for a goal-based environment.
 

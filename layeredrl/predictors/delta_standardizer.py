@@ -3,18 +3,22 @@
 import torch
 from torch import Tensor, nn
 
+from layeredrl.utils.normalization import RunningNormalizer
+
+# Changes below this, in the latent state's units, count as none.
+_SMALLEST_CHANGE = 1e-20
+
 
 class DeltaStandardizer(nn.Module):
     """A symmetric matrix W, trained so that cov(W delta) is the identity.
 
     In the standardised space a distance of one means the same in every direction, which
     is what makes one length scale serve all latent states. W is written as
-    ``D^-1/2 S D^-1/2`` where D holds the standard deviations of the first data and only
-    S is trained, so that latent states of any unit start out well.
+    ``W_ij = S_ij / max(std_i, std_j)`` where the standard deviations follow the data and
+    S is trained, starting from the identity: so latent states of any unit start out well,
+    and a step of the optimizer means the same for all entries. A feature that never
+    changed counts as having a standard deviation of one.
     """
-
-    scale: Tensor
-    has_scale: Tensor
 
     def __init__(self, dim: int):
         """Start as the identity.
@@ -24,14 +28,15 @@ class DeltaStandardizer(nn.Module):
         """
         super().__init__()
         self.shape = nn.Parameter(torch.eye(dim))
-        self.register_buffer("scale", torch.ones(dim))
-        self.register_buffer("has_scale", torch.zeros((), dtype=torch.bool))
+        self.changes = RunningNormalizer(dim, smallest_std=_SMALLEST_CHANGE)
 
     @property
     def matrix(self) -> Tensor:
         """The symmetric matrix W, (Z, Z)."""
-        root = self.scale.rsqrt()
-        return root * (0.5 * (self.shape + self.shape.mT)) * root.unsqueeze(1)
+        std = self.changes.std
+        std = torch.where(std > _SMALLEST_CHANGE, std, 1.0)
+        symmetric = 0.5 * (self.shape + self.shape.mT)
+        return symmetric / torch.maximum(std, std.unsqueeze(1))
 
     def forward(self, delta: Tensor) -> Tensor:
         """Standardise changes of the latent state.
@@ -44,16 +49,13 @@ class DeltaStandardizer(nn.Module):
         """
         return delta @ self.matrix
 
-    @torch.no_grad()
     def observe(self, delta: Tensor) -> None:
-        """Take the unit from the first data; later calls change nothing.
+        """Follow the scale of the changes.
 
         Args:
             delta: Changes (B, Z).
         """
-        std = delta.std(0, unbiased=False).clamp(min=1e-6)
-        self.scale.copy_(torch.where(self.has_scale, self.scale, std))
-        self.has_scale.fill_(True)
+        self.changes.update(delta)
 
     def loss(self, delta: Tensor) -> Tensor:
         """Distance of the standardised covariance from the identity.

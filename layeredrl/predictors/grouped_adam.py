@@ -1,5 +1,6 @@
 """One Adam whose parameter groups follow schedules of their own."""
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -78,7 +79,7 @@ class GroupedAdam:
         Returns:
             The state, in plain values and tensors.
         """
-        return self._adam.state_dict()
+        return copy.deepcopy(self._adam.state_dict())
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned.
@@ -86,4 +87,5 @@ class GroupedAdam:
         Args:
             state: The state.
         """
-        self._adam.load_state_dict(state)
+        # Adam would go on in the very tensors that it is given.
+        self._adam.load_state_dict(copy.deepcopy(state))

@@ -22,6 +22,7 @@ from layeredrl.nets import (
 from layeredrl.predictors.rewarded_rollout import (
     CACHED_ROWS,
     RewardedRollout,
+    distinct_particles,
     rollout_rewards,
 )
 from layeredrl.types import Prediction
@@ -101,6 +102,7 @@ class Predictor(Module, ABC):
         self.register_buffer("n_learn_calls", torch.zeros((), dtype=torch.int64))
         self._check_dimensions()
         self.to(self.device)
+        self.eval()
 
     def encode(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Encode observations, each as the first of an episode.
@@ -223,10 +225,11 @@ class Predictor(Module, ABC):
             States, termination probabilities and rewards.
         """
         act = self.model.encode_actions(act)
-        if act.dim() != 3 or len(act) != len(state):
+        if act.dim() != 3 or len(act) != len(state) or act.shape[1] < 1:
             raise ShapeError(
                 f"a rollout of {len(state)} states needs actions of shape "
-                f"({len(state)}, T, {self.model.action_dim}), got {tuple(act.shape)}"
+                f"({len(state)}, T, {self.model.action_dim}) with T of at least 1, got "
+                f"{tuple(act.shape)}"
             )
         rows = self._rows_per_block(deterministic, len(state))
         blocks = [
@@ -237,7 +240,15 @@ class Predictor(Module, ABC):
         ]
         if len(blocks) == 1:
             return blocks[0]
-        return RewardedRollout(*(torch.cat(x) for x in zip(*blocks, strict=True)))
+        # Particles that coincide are views of one; they stay so.
+        n_particles = blocks[0].state.shape[2]
+        joined = (
+            torch.cat([distinct_particles(x) for x in field])
+            for field in zip(*blocks, strict=True)
+        )
+        return RewardedRollout(
+            *(x.expand(-1, -1, n_particles, *x.shape[3:]) for x in joined)
+        )
 
     def _rows_per_block(self, deterministic: bool, n_rows: int) -> int:
         """Rows that are imagined together: all of them, but on a CPU as fit its cache."""

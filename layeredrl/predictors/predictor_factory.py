@@ -91,10 +91,17 @@ class PredictorFactory(Describable):
 
         Raises:
             SpaceError: If actions are of a kind other than ``Box`` and ``Discrete``.
+            ConfigurationError: If the encoder does not say what it yields.
         """
         n_actions = action_dim(action_space)
         encoder: Any = self.partial_encoder(mapped_env_obs_shape, device=device)
-        state_dim, context_dim = encoder.latent_state_dim, encoder.context_dim
+        try:
+            state_dim, context_dim = encoder.latent_state_dim, encoder.context_dim
+        except AttributeError as error:
+            raise ConfigurationError(
+                "an encoder says how many features it yields as latent_state_dim and "
+                f"context_dim, got {encoder!r}"
+            ) from error
         model = self.partial_model(
             _unbounded(state_dim), _unbounded(context_dim), action_space, device=device
         )

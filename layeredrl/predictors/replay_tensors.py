@@ -5,6 +5,7 @@ import torch
 from tianshou.data import Batch, ReplayBuffer
 from torch import Tensor
 
+from layeredrl.errors import ConfigurationError
 from layeredrl.nets.encoder import TensorObservation
 
 ArrayObservation = np.ndarray | dict[str, np.ndarray]
@@ -23,6 +24,27 @@ def tensor(array: np.ndarray, device: torch.device) -> Tensor:
     if array.dtype == np.float64:
         array = array.astype(np.float32)
     return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+
+def successors(buffer: ReplayBuffer) -> np.ndarray | Batch:
+    """Find a buffer's next observations.
+
+    Args:
+        buffer: Where they are stored.
+
+    Returns:
+        ``buffer.obs_next``.
+
+    Raises:
+        ConfigurationError: If the buffer does not store them.
+    """
+    try:
+        return buffer.obs_next
+    except AttributeError as error:
+        raise ConfigurationError(
+            "the replay buffer stores no next observations (ignore_obs_next?); without "
+            "them the last state of an episode is unknown"
+        ) from error
 
 
 def gather(stored: np.ndarray | Batch, indices: np.ndarray) -> ArrayObservation:
@@ -59,7 +81,7 @@ def gather_trajectories(
         successor of the last valid transition, so never one of another episode.
     """
     obs = gather(buffer.obs, indices)
-    final = gather(buffer.obs_next, indices[-1])
+    final = gather(successors(buffer), indices[-1])
     ended = np.arange(len(indices) + 1)[:, None] >= traj_len
     if isinstance(obs, dict):
         assert isinstance(final, dict)

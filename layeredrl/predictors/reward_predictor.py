@@ -3,6 +3,7 @@
 import copy
 from typing import TYPE_CHECKING, Any
 
+import gin
 import torch
 from tianshou.data import Batch, ReplayBuffer
 from torch import Tensor, nn
@@ -15,19 +16,20 @@ from layeredrl.predictors.delta_standardizer import DeltaStandardizer
 from layeredrl.predictors.grouped_adam import GroupedAdam
 from layeredrl.predictors.losses import as_transitions, reward_loss, value_loss
 from layeredrl.predictors.predictor import Predictor
-from layeredrl.predictors.replay_tensors import observations, tensor
+from layeredrl.predictors.replay_tensors import observations, successors, tensor
 from layeredrl.predictors.trajectory_batch import (
     sample_trajectory_batch,
     value_targets,
 )
 from layeredrl.utils.buffers import draw_transitions
-from layeredrl.utils.distributions import mixture_log_prob
+from layeredrl.utils.distributions import log_weights, mixture_log_prob
 from layeredrl.utils.schedules import Schedule, as_schedule
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
+@gin.configurable
 class RewardPredictor(Predictor):
     """Predictor that learns the encoder via the reward function.
 
@@ -167,16 +169,19 @@ class RewardPredictor(Predictor):
             n_total_env_steps: Environment steps taken so far; schedules read it.
 
         Returns:
-            The last loss and a dict with its terms, as detached 0-dim tensors.
+            The last loss and a dict with its terms, as detached 0-dim tensors; a loss of
+            zero and an empty dict where no step was taken. As long as the buffer is empty
+            learning waits: nothing changes, and the call does not count.
 
         Raises:
-            EmptyBufferError: If the buffer is empty.
             ConfigurationError: If a batch size is not positive.
         """
-        self._optimizer.set_learning_rates(n_total_env_steps)
         loss = torch.zeros((), device=self.device)
         metrics: dict[str, Tensor] = {}
-        self.train()
+        if len(buffer) == 0:
+            return loss, metrics
+        self._optimizer.set_learning_rates(n_total_env_steps)
+        self._set_training_mode()
         try:
             for _ in range(n_steps):
                 model_batch = self.sample_model_batch(buffer, model_batch_size)
@@ -209,7 +214,7 @@ class RewardPredictor(Predictor):
         rew_loss = reward_loss(batch, self.rew_func, self._reward)
         loss = self.rew_loss_weight * rew_loss
         metrics = {"rew_loss": rew_loss.detach()}
-        if int(self.n_learn_calls) >= self.encoder_warm_up:
+        if not self._is_warming_up:
             model = self.model.loss(as_transitions(model_batch))
             val_loss = value_loss(batch, self.val_func)
             loss = (
@@ -298,7 +303,7 @@ class RewardPredictor(Predictor):
         position, offset, _ = draw_transitions(buffer, batch_size)
         indices = position + offset
         obs = observations(buffer.obs, indices, self.device)
-        obs_next = observations(buffer.obs_next, indices, self.device)
+        obs_next = observations(successors(buffer), indices, self.device)
         with torch.no_grad():
             state, context = self.encoder(obs)
             next_state, next_context = self.encoder(obs_next)
@@ -347,7 +352,7 @@ class RewardPredictor(Predictor):
             fixed_std, dtype=delta.dtype, device=delta.device
         ).log()
         log_prob = mixture_log_prob(
-            delta, means, log_std.expand(delta.shape[-1]), weights.log()
+            delta, means, log_std.expand(delta.shape[-1]), log_weights(weights)
         )
         info = {"delta": delta, "means": means, "weights": weights}
         return log_prob, prediction.term_prob.mean(1), info
@@ -372,6 +377,19 @@ class RewardPredictor(Predictor):
         self._optimizer.load_state_dict(state["optimizer"])
         self._standardizer_optimizer.load_state_dict(state["standardizer_optimizer"])
 
+    @property
+    def _is_warming_up(self) -> bool:
+        """Whether only the map to the latent space is learned."""
+        # The order spares the counter's transfer from a GPU where there is no warm-up.
+        return (
+            self.encoder_warm_up > 0 and int(self.n_learn_calls) < self.encoder_warm_up
+        )
+
+    def _set_training_mode(self) -> None:
+        self.train()
+        if self.target_val_func is not None:
+            self.target_val_func.eval()  # targets are not to be dropped out
+
     def _target_value(self, state: Tensor, context: Tensor, action: Tensor) -> Tensor:
         if self.target_val_func is None:
             return state.new_zeros(state.shape[:-1])
@@ -385,32 +403,32 @@ class RewardPredictor(Predictor):
         """Let all parts follow the data's statistics."""
         self.encoder.observe(model_batch.obs, model_batch.obs_next)
         self.model.observe(as_transitions(model_batch), n_total_env_steps)
-        if isinstance(self.delta_standardizer, DeltaStandardizer):
-            self.delta_standardizer.observe(model_batch.next_state - model_batch.state)
         # The first step of a stretch is always valid, so no mask is needed.
         inputs = (batch.state[:, 0], batch.contexts, batch.act[:, 0])
         if self.rew_func is not None:
             reached = isinstance(self.rew_func, TransitionReward)
             extra = (batch.next_state[:, 0],) if reached else ()
             self.rew_func.observe((*inputs, *extra), batch.rew[:, 0])
+        if self._is_warming_up:
+            return
+        if isinstance(self.delta_standardizer, DeltaStandardizer):
+            self.delta_standardizer.observe(model_batch.next_state - model_batch.state)
         for function in (self.val_func, self.target_val_func):
             if function is not None:
                 function.observe(inputs, batch.value[:, 0])
 
     def _after_step(self, model_batch: Batch) -> None:
         """Fit the standardizer, and let the target network follow."""
+        if self._is_warming_up:
+            return
         if isinstance(self.delta_standardizer, DeltaStandardizer):
             delta = model_batch.next_state - model_batch.state
             self._standardizer_optimizer.step(self.delta_standardizer.loss(delta))
         if self.target_val_func is not None and self.val_func is not None:
-            pairs = zip(
-                self.target_val_func.parameters(),
-                self.val_func.parameters(),
-                strict=True,
-            )
-            with torch.no_grad():
-                for target, online in pairs:
-                    target.lerp_(online, self.tau)
+            target = _parameters(self.target_val_func)
+            if target:
+                with torch.no_grad():
+                    torch._foreach_lerp_(target, _parameters(self.val_func), self.tau)
 
 
 def _parameters(module: Module | None) -> list[nn.Parameter]:

@@ -29,6 +29,18 @@ class RewardedRollout(NamedTuple):
     rew: Tensor
 
 
+def distinct_particles(x: Tensor) -> Tensor:
+    """Drop particles that coincide, which is known from their sharing memory.
+
+    Args:
+        x: Numbers of each particle (B, M, P, ...).
+
+    Returns:
+        All of them (B, M, P, ...), or one for all (B, M, 1, ...).
+    """
+    return x[:, :, :1] if x.stride(2) == 0 else x
+
+
 def rollout_rewards(
     reward: Reward, rollout: LatentRollout, context: Tensor, act: Tensor
 ) -> Tensor:
@@ -43,10 +55,8 @@ def rollout_rewards(
     Returns:
         Rewards (B, M, P, T).
     """
-    states = rollout.state
-    n_particles = states.shape[2]
-    if states.stride(2) == 0:  # particles that coincide share their memory
-        states = states[:, :, :1]
+    n_particles = rollout.state.shape[2]
+    states = distinct_particles(rollout.state)
     batch, members, particles, n_states, _ = states.shape
     chunk = max(1, CACHED_ROWS // max(1, batch * members * particles))
     rewards = []

@@ -134,5 +134,6 @@ def value_targets(
     context = context.unsqueeze(1).expand(-1, k_steps, -1)
     bootstrap = value(state[rows, end], context, action)
     bootstrap = bootstrap.masked_fill(batch.terminated[rows, end - 1].bool(), 0.0)
-    discount = gamma**batch.n_env_steps
+    # In float32 the rounding of gamma alone would add up over long returns.
+    discount = gamma ** batch.n_env_steps.double()
     return n_step_returns(batch.rew, discount, bootstrap, batch.traj_len, n_steps)

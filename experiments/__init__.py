@@ -1,0 +1,1 @@
+"""The only place where seeds, paths, devices and concrete choices come together."""

@@ -1,0 +1,143 @@
+"""What every experiment takes on its command line."""
+
+import ast
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tyro
+
+from layeredrl.errors import ConfigurationError
+
+A = TypeVar("A", bound="RunArguments")
+
+
+@dataclass(frozen=True)
+class RunArguments:
+    """Arguments that all experiments share."""
+
+    env_id: str = "FetchReachDense-v4"
+    """Any registered Gymnasium id; ``module:Env-v0`` imports the module first."""
+    env_kwargs: tuple[str, ...] = ()
+    """Keyword arguments of the environment as ``name=value``, values as in Python."""
+    seed: int = 0
+    """Root of all randomness."""
+    n_envs: int = 8
+    """Environment instances that collect experience."""
+    total_env_steps: int = 5000
+    """Environment steps of training, over all instances."""
+    device: str = "cpu"
+    """Where networks live, for example ``cuda``."""
+    run_dir: Path | None = None
+    """Run folder; by default runs/<experiment>/<env>/seed<k>."""
+    overwrite: bool = False
+    """Whether a run folder that holds results is emptied first."""
+    gin: tuple[str, ...] = ()
+    """gin bindings or files, for example ``ProbFCDynamics.hidden_sizes=(256,256)``."""
+    test_interval: int = 1000
+    """Environment steps between periodic tests; 0 for none."""
+    n_test_episodes: int = 20
+    """Episodes per periodic test."""
+    n_eval_episodes: int = 100
+    """Held-out episodes of the final evaluation."""
+    n_eval_envs: int = 20
+    """Environment instances of tests and of the evaluation."""
+    torch_threads: int = 1
+    """CPU threads of torch; small networks are fastest with one."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        counts = {
+            "n_envs": self.n_envs,
+            "total_env_steps": self.total_env_steps,
+            "n_test_episodes": self.n_test_episodes,
+            "n_eval_episodes": self.n_eval_episodes,
+            "n_eval_envs": self.n_eval_envs,
+            "torch_threads": self.torch_threads,
+        }
+        wrong = {name: value for name, value in counts.items() if value < 1}
+        if wrong or self.test_interval < 0:
+            raise ConfigurationError(
+                f"these must be positive: {wrong or 'test_interval'}"
+            )
+
+    def parsed_env_kwargs(self) -> dict[str, Any]:
+        """Read the environment's keyword arguments.
+
+        Returns:
+            Values by name; what is no Python literal stays a string.
+
+        Raises:
+            ConfigurationError: If an entry has no ``=``.
+        """
+        parsed = {}
+        for entry in self.env_kwargs:
+            name, sign, value = entry.partition("=")
+            if not sign:
+                raise ConfigurationError(
+                    f"environment arguments are written name=value, got {entry!r}"
+                )
+            try:
+                parsed[name] = ast.literal_eval(value)
+            except (ValueError, SyntaxError):
+                parsed[name] = value
+        return parsed
+
+
+def parse_arguments(
+    kind: type[A],
+    presets: Mapping[str, A],
+    description: str,
+    command_line: Sequence[str] | None = None,
+) -> A:
+    """Read the command line; ``--preset NAME`` sets other defaults.
+
+    Args:
+        kind: The dataclass to fill.
+        presets: Defaults by name.
+        description: Shown by ``--help``.
+        command_line: Arguments; ``None`` for those of the process.
+
+    Returns:
+        The arguments. Unknown names end the process with the nearest known ones.
+
+    Raises:
+        ConfigurationError: If there is no such preset.
+    """
+    words = list(sys.argv[1:] if command_line is None else command_line)
+    default = kind()
+    if "--preset" in words:
+        at = words.index("--preset")
+        name = words[at + 1] if at + 1 < len(words) else ""
+        if name not in presets:
+            raise ConfigurationError(
+                f"there is no preset {name!r}; there are {sorted(presets)}"
+            )
+        default = presets[name]
+        del words[at : at + 2]
+    text = f"{description} Presets (--preset NAME): {', '.join(sorted(presets))}."
+    return tyro.cli(kind, default=default, args=words, description=text)
+
+
+def as_plain(arguments: RunArguments) -> dict[str, Any]:
+    """Write arguments down for ``args.json``.
+
+    Args:
+        arguments: The arguments.
+
+    Returns:
+        Plain values by name.
+    """
+    return {
+        field.name: _plain(getattr(arguments, field.name))
+        for field in dataclasses.fields(arguments)
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value

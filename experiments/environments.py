@@ -1,0 +1,64 @@
+"""Environments by name."""
+
+import difflib
+import importlib
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.vector import VectorEnv
+
+from layeredrl.errors import ConfigurationError, MissingExtraError
+
+# Imported for the environments they register, where they are installed.
+_PACKAGES = ("layeredrl.envs", "gymnasium_robotics")
+
+
+def make_vector_env(
+    env_id: str, n_instances: int, env_kwargs: dict[str, Any]
+) -> VectorEnv:
+    """Make a vector environment, stepped in this process.
+
+    Args:
+        env_id: Registered id, or ``module:Env-v0``.
+        n_instances: Number of instances.
+        env_kwargs: Keyword arguments of the environment.
+
+    Returns:
+        The environment; a native vector version if it has one.
+
+    Raises:
+        ConfigurationError: If there is no such environment; names the nearest ones.
+        MissingExtraError: If a package that it needs is not installed.
+    """
+    register_environments()
+    known_id = env_id.partition(":")[2] or env_id
+    if ":" not in env_id and env_id not in gym.registry:
+        near = difflib.get_close_matches(known_id, gym.registry, n=3)
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        raise ConfigurationError(f"there is no environment {env_id!r}{hint}")
+    try:
+        spec = gym.spec(env_id)
+        native = spec.vector_entry_point is not None
+        mode = "vector_entry_point" if native else "sync"
+        return gym.make_vec(env_id, n_instances, vectorization_mode=mode, **env_kwargs)
+    except gym.error.DependencyNotInstalled as error:
+        raise MissingExtraError(
+            f"{env_id} needs a package that is not installed ({error}); "
+            "pip install 'layeredrl[envs]' brings the robots"
+        ) from error
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{env_id} does not take the arguments {env_kwargs}: {error}"
+        ) from error
+
+
+def register_environments() -> None:
+    """Register what the installed packages offer."""
+    for name in _PACKAGES:
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not error.name.startswith(name.split(".")[0]):
+                raise
+            continue
+        gym.register_envs(module)

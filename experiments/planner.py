@@ -1,0 +1,239 @@
+"""Learn a model of an environment and plan with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from gymnasium import spaces
+from gymnasium.vector import VectorEnv
+
+from experiments.arguments import RunArguments, parse_arguments
+from experiments.figures import draw_planner_run
+from experiments.training import main, result_table, run_experiment
+from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
+from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
+from layeredrl.nets import FixedEncoderNet, ValueNet
+from layeredrl.optimizers import (
+    CEM,
+    ICEM,
+    MPPI,
+    CategoricalCEM,
+    CategoricalCEMConfig,
+    CEMConfig,
+    Gradient,
+    GradientConfig,
+    ICEMConfig,
+    MPPIConfig,
+    Optimizer,
+    RandomShooting,
+    RandomShootingConfig,
+)
+from layeredrl.planners import ObjectiveConfig, OptimizerPlanner, PlannerConfig
+from layeredrl.predictors import (
+    PredictorFactory,
+    get_default_predictor_factory,
+    get_flat_predictor_factory,
+)
+from layeredrl.predictors.default_predictor_factory import goal_observation_space
+from layeredrl.utils.spaces import ObservationLayout
+
+OptimizerName = Literal["icem", "cem", "mppi", "random-shooting", "gradient"]
+
+
+@dataclass(frozen=True)
+class PlannerArguments(RunArguments):
+    """Arguments of the flat planner."""
+
+    state_keys: tuple[str, ...] = ("achieved_goal",)
+    """Goal environments: observation keys that make up the latent state, the achieved goal
+    first. Where motion is by force it has to hold velocities too."""
+    n_models: int = 1
+    """Ensemble members of the model."""
+    optimizer: OptimizerName = "icem"
+    """How plans are searched; discrete actions always use the categorical CEM."""
+    horizon: int = 8
+    """Planned steps."""
+    n_candidates: int = 64
+    """Candidate sequences per iteration, of the methods that draw some."""
+    n_iterations: int = 3
+    """Iterations per plan, of the methods that iterate."""
+    gamma: float = 0.99
+    """Discount of the value, used with ``use_value``."""
+    use_value: bool = False
+    """Whether a value is learned and added at the end of plans."""
+    disagreement_weight: float = 0.0
+    """Weight of member disagreement in the objective; negative is a penalty."""
+    warm_up_env_steps: int = 1000
+    """Environment steps with random actions only."""
+    hold: int = 5
+    """Steps for which a random action is kept."""
+    random_probability: float = 0.0
+    """Chance that a planning instance starts a random phase at a step."""
+    random_duration: int = 10
+    """Steps of a random phase."""
+    noise_std: float = 0.1
+    """Noise on planned actions while training, in half ranges."""
+    updates_per_env_step: float = 1.0
+    """Updates of the predictor per environment step."""
+    batch_size: int = 256
+    """Partial trajectories, and transitions for the model, per update."""
+    learn_interval: int = 200
+    """Environment steps between bursts of updates."""
+
+
+PRESETS = {
+    "fetch-reach": PlannerArguments(env_id="FetchReachDense-v4", total_env_steps=4000),
+    "point-maze-umaze": PlannerArguments(
+        env_id="PointMaze_UMazeDense-v3",
+        state_keys=("achieved_goal", "observation"),
+        total_env_steps=20_000,
+        horizon=25,
+        n_candidates=128,
+        n_iterations=4,
+        hold=10,
+        random_probability=0.01,
+        random_duration=20,
+        updates_per_env_step=0.5,
+        test_interval=5000,
+    ),
+    "inverted-pendulum": PlannerArguments(
+        env_id="InvertedPendulum-v5",
+        total_env_steps=6000,
+        horizon=20,
+        n_candidates=64,
+        n_iterations=3,
+        hold=1,
+        random_probability=0.01,
+        random_duration=3,
+    ),
+}
+
+
+def build_levels(arguments: PlannerArguments, env: VectorEnv) -> list[Level]:
+    """Describe the one level.
+
+    Args:
+        arguments: Concrete choices.
+        env: Where it will act.
+
+    Returns:
+        The description.
+    """
+    discrete = isinstance(env.single_action_space, spaces.Discrete)
+    planner = partial(
+        OptimizerPlanner,
+        partial_optimizer=choose_optimizer(arguments, discrete),
+        config=PlannerConfig(
+            horizon=arguments.horizon,
+            objective=ObjectiveConfig(
+                gamma=arguments.gamma if arguments.use_value else 1.0,
+                terminal_value=arguments.use_value,
+                disagreement_weight=arguments.disagreement_weight,
+            ),
+        ),
+    )
+    level = PlannerLevel(
+        predictor_factory=choose_predictor(arguments, env),
+        partial_planner=planner,
+        exploration=Exploration(
+            warm_up_env_steps=arguments.warm_up_env_steps,
+            random_probability=arguments.random_probability,
+            random_duration=arguments.random_duration,
+            hold=arguments.hold,
+            noise_std=0.0 if discrete else arguments.noise_std,
+        ),
+        learning=LearningSchedule(
+            start_env_steps=arguments.warm_up_env_steps,
+            interval_env_steps=arguments.learn_interval,
+            updates_per_env_step=arguments.updates_per_env_step,
+            batch_size=arguments.batch_size,
+            model_batch_size=arguments.batch_size,
+        ),
+        buffer_size=max(arguments.total_env_steps, arguments.n_envs),
+    )
+    return [level]
+
+
+def choose_predictor(arguments: PlannerArguments, env: VectorEnv) -> PredictorFactory:
+    """Pick the default predictor of goal-based or flat environments.
+
+    Args:
+        arguments: Concrete choices.
+        env: Where it will be used.
+
+    Returns:
+        Its factory.
+    """
+    if not isinstance(env.single_observation_space, spaces.Dict):
+        return get_flat_predictor_factory(arguments.n_models, arguments.use_value)
+    default = get_default_predictor_factory(env, 0)
+    layout = ObservationLayout.of(goal_observation_space(env))
+    columns = [layout.columns_of(key) for key in arguments.state_keys]
+    return PredictorFactory(
+        partial_model=partial(
+            ProbabilisticEnsemble, config=EnsembleConfig(n_models=arguments.n_models)
+        ),
+        partial_val_func=ValueNet if arguments.use_value else None,
+        partial_rew_func=default.partial_rew_func,
+        partial_encoder=partial(
+            FixedEncoderNet,
+            latent_state_dims=tuple(c for group in columns for c in group),
+            context_dims=tuple(layout.columns_of("desired_goal")),
+        ),
+        partial_predictor=partial(default.partial_predictor, gamma=arguments.gamma),
+    )
+
+
+def choose_optimizer(
+    arguments: PlannerArguments, discrete: bool
+) -> Callable[..., Optimizer]:
+    """Pick the search method.
+
+    Args:
+        arguments: Concrete choices.
+        discrete: Whether actions are discrete.
+
+    Returns:
+        What builds it for an action space.
+    """
+    n, k = arguments.n_iterations, arguments.n_candidates
+    if discrete:
+        return partial(
+            CategoricalCEM,
+            config=CategoricalCEMConfig(n_iterations=n, n_candidates=k),
+        )
+    choices: dict[str, Callable[..., Optimizer]] = {
+        "icem": partial(
+            ICEM,
+            config=ICEMConfig(n_iterations=n, n_candidates=k, elite_ratio=0.1),
+        ),
+        "cem": partial(CEM, config=CEMConfig(n_iterations=n, n_candidates=k)),
+        "mppi": partial(MPPI, config=MPPIConfig(n_iterations=n, n_candidates=k)),
+        "random-shooting": partial(
+            RandomShooting,
+            config=RandomShootingConfig(n_iterations=n, n_candidates=k),
+        ),
+        "gradient": partial(Gradient, config=GradientConfig()),
+    }
+    return choices[arguments.optimizer]
+
+
+def run() -> None:
+    """Read the command line, train, evaluate, draw, and print the result."""
+    arguments = parse_arguments(PlannerArguments, PRESETS, str(__doc__))
+    finished = run_experiment(
+        "planner",
+        arguments,
+        lambda env: build_levels(arguments, env),
+        draw_planner_run,
+    )
+    folder = finished.folder.path
+    print(f"\n{arguments.env_id}\n{result_table(finished.result)}\n")
+    print(f"run folder   {folder}")
+    print(f"a plan       {folder / 'plan.png'}")
+    print(f"TensorBoard  tensorboard --logdir {folder}")
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,155 @@
+"""The folder that a run leaves behind, in one format for all experiments."""
+
+import json
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import gin
+from torch.utils.tensorboard import SummaryWriter
+
+from experiments.arguments import RunArguments, as_plain
+from layeredrl.errors import RunFolderError
+
+_PACKAGES = (
+    "layeredrl",
+    "torch",
+    "tianshou",
+    "gymnasium",
+    "gymnasium-robotics",
+    "mujoco",
+    "numpy",
+    "scipy",
+)
+
+
+class RunFolder:
+    """Holds arguments, metrics, TensorBoard events, checkpoints, figures and results.
+
+    Attributes:
+        path: The folder.
+        writer: TensorBoard writer into it.
+    """
+
+    def __init__(self, experiment: str, arguments: RunArguments):
+        """Make the folder and write down what was asked for.
+
+        Args:
+            experiment: Name of the experiment.
+            arguments: Its arguments.
+
+        Raises:
+            RunFolderError: If the folder holds a run already and is not to be
+                overwritten, or cannot be written.
+        """
+        env_name = arguments.env_id.replace(":", "_").replace("/", "_")
+        default = Path("runs") / experiment / env_name / f"seed{arguments.seed}"
+        self.path = arguments.run_dir or default
+        self._prepare(arguments.overwrite)
+        self.write_json("args.json", as_plain(arguments))
+        self.writer = SummaryWriter(str(self.path))
+        text = json.dumps(as_plain(arguments), indent=2)
+        self.writer.add_text("arguments", f"```\n{text}\n```")
+
+    @property
+    def metrics_path(self) -> Path:
+        """Where metrics are appended."""
+        return self.path / "metrics.jsonl"
+
+    def checkpoint_path(self, name: str) -> Path:
+        """Name a checkpoint.
+
+        Args:
+            name: Without suffix.
+
+        Returns:
+            Its path.
+        """
+        return self.path / "checkpoints" / f"{name}.pt"
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Write a JSON file.
+
+        Args:
+            name: File name.
+            content: Plain values.
+
+        Raises:
+            RunFolderError: If it cannot be written.
+        """
+        self.write_text(name, json.dumps(content, indent=2) + "\n")
+
+    def write_gin(self) -> None:
+        """Write down the gin configuration that was in force."""
+        self.write_text("config.gin", gin.operative_config_str())
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file.
+
+        Args:
+            name: File name.
+            text: Its content.
+
+        Raises:
+            RunFolderError: If it cannot be written.
+        """
+        try:
+            (self.path / name).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise RunFolderError(f"cannot write {self.path / name}: {error}") from error
+
+    def close(self) -> None:
+        """Flush TensorBoard."""
+        self.writer.close()
+
+    def _prepare(self, overwrite: bool) -> None:
+        try:
+            if self.path.exists() and any(self.path.iterdir()):
+                if not overwrite:
+                    raise RunFolderError(
+                        f"{self.path} holds a run already; choose another --run-dir, or "
+                        "--overwrite to empty it"
+                    )
+                if not (self.path / "args.json").exists():
+                    raise RunFolderError(
+                        f"{self.path} holds something else than a run; it is not emptied"
+                    )
+                shutil.rmtree(self.path)
+            (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        except RunFolderError:
+            raise
+        except OSError as error:
+            raise RunFolderError(
+                f"cannot write the run folder {self.path}: {error}"
+            ) from error
+
+
+def versions() -> dict[str, str]:
+    """List what the run was made with.
+
+    Returns:
+        Versions by package, and those of Python and the platform.
+    """
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    found["cpu_count"] = str(os.cpu_count())
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def command_line() -> str:
+    """Write down the command that started the run.
+
+    Returns:
+        The command, without the path of the interpreter.
+    """
+    module = sys.modules["__main__"].__spec__
+    program = f"-m {module.name}" if module is not None else Path(sys.argv[0]).name
+    return " ".join(["python", program, *sys.argv[1:]])
