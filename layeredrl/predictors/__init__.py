@@ -7,7 +7,7 @@ from layeredrl.predictors.flat_predictor_factory import get_flat_predictor_facto
 from layeredrl.predictors.predictor import Predictor
 from layeredrl.predictors.predictor_factory import PredictorFactory
 from layeredrl.predictors.reward_predictor import RewardPredictor
-from layeredrl.predictors.rewarded_rollout import RewardedRollout
+from layeredrl.predictors.rewarded_rollout import RewardedRollout, distinct_particles
 from layeredrl.predictors.static_predictor import StaticPredictor
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "RewardPredictor",
     "RewardedRollout",
     "StaticPredictor",
+    "distinct_particles",
     "get_default_predictor_factory",
     "get_flat_predictor_factory",
 ]
