@@ -4,7 +4,7 @@ import numpy as np
 from gymnasium import spaces
 
 from layeredrl.errors import SpaceError
-from layeredrl.utils.spaces import action_dim
+from layeredrl.utils.spaces import action_dim, inner_bounds
 
 
 def sample_features(
@@ -29,5 +29,6 @@ def sample_features(
     assert isinstance(space, spaces.Box)
     if not space.is_bounded():
         raise SpaceError(f"uniform actions need bounds, got {space}")
-    low, high = space.low.reshape(-1), space.high.reshape(-1)
-    return generator.uniform(low, high, (n, dim)).astype(np.float32)
+    low, high = inner_bounds(space)
+    drawn = generator.uniform(low, high, (n, dim)).astype(np.float32)
+    return np.clip(drawn, low, high)  # rounding to float32 can reach beyond

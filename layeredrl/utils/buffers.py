@@ -81,7 +81,8 @@ class TransitionBuffer(VectorReplayBuffer):
             state: The state; arrays may have become tensors on the way.
 
         Raises:
-            CheckpointError: If it came from a buffer of another size.
+            CheckpointError: If it came from a buffer of another size or with transitions
+                of another shape; nothing has changed then.
         """
         if (state["max_size"], len(state["rings"])) != (self.maxsize, self.buffer_num):
             raise CheckpointError(
@@ -89,18 +90,22 @@ class TransitionBuffer(VectorReplayBuffer):
                 f"{state['max_size']} transitions together, this one "
                 f"{self.buffer_num} of {self.maxsize}"
             )
-        if state["transitions"]:
+        own, saved = _shapes(self._meta), _shapes(state["transitions"])
+        if own and saved and own != saved:
+            raise CheckpointError(
+                f"the saved buffer holds arrays of shapes {saved}, this one {own}"
+            )
+        if saved:
             self.set_batch(_dict_to_batch(state["transitions"]))
-        for i, (ring, saved) in enumerate(
-            zip(self.buffers, state["rings"], strict=True)
-        ):
-            ring._insertion_idx, ring._size = saved["insertion_index"], saved["size"]
-            ring.last_index = np.array([saved["last_index"]])
-            ring._ep_return = saved["episode_return"]
-            ring._ep_len = saved["episode_length"]
-            ring._ep_start_idx = saved["episode_start"]
-            self._lengths[i] = saved["size"]
-            self.last_index[i] = saved["last_index"] + self._offset[i]
+        for i, ring in enumerate(self.buffers):
+            where = state["rings"][i]
+            ring._insertion_idx, ring._size = where["insertion_index"], where["size"]
+            ring.last_index = np.array([where["last_index"]])
+            ring._ep_return = where["episode_return"]
+            ring._ep_len = where["episode_length"]
+            ring._ep_start_idx = where["episode_start"]
+            self._lengths[i] = where["size"]
+            self.last_index[i] = where["last_index"] + self._offset[i]
         set_numpy_generator_state(self.generator, state["generator"])
 
 
@@ -108,6 +113,19 @@ def _batch_to_dict(batch: Any) -> dict[str, Any]:
     return {
         key: _batch_to_dict(value) if isinstance(value, Batch) else np.array(value)
         for key, value in batch.items()
+    }
+
+
+def _shapes(batch: Any) -> dict[str, Any]:
+    """Shapes of what must fit; infos may come and go."""
+    return {
+        key: (
+            _shapes(value)
+            if isinstance(value, (Batch, Mapping))
+            else tuple(value.shape)
+        )
+        for key, value in batch.items()
+        if key != "info"
     }
 
 

@@ -1,19 +1,21 @@
 """Files that are whole or not there, and hold tensors and plain values only."""
 
 import os
-import pickle
-import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from layeredrl.errors import CheckpointError
 from layeredrl.version import __version__
 
 FORMAT = "layeredrl-checkpoint"
 FORMAT_VERSION = 1
+_HEADER = {"format", "format_version", "kind", "package_version"}
+_PLAIN_TYPES = (bool, int, float, complex, str, bytes)
 
 
 def to_plain(value: Any) -> Any:
@@ -23,17 +25,40 @@ def to_plain(value: Any) -> Any:
         value: Nested dicts, lists and tuples of tensors, arrays and plain values.
 
     Returns:
-        The same structure, loadable with ``weights_only=True``. Arrays share memory.
+        The same structure, loadable with ``weights_only=True``; tuples become lists.
+        Writable, contiguous arrays share their memory.
+
+    Raises:
+        CheckpointError: If something is of another kind, which could be written but
+            never read again.
     """
     if isinstance(value, np.ndarray):
-        return torch.from_numpy(np.ascontiguousarray(value))
+        return _array_to_tensor(value)
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, dict):
-        return {key: to_plain(item) for key, item in value.items()}
+        return {to_plain(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
-    return value
+    if value is None or type(value) in _PLAIN_TYPES:
+        return value
+    if isinstance(value, Tensor):
+        return value.detach()
+    raise CheckpointError(
+        f"checkpoints hold tensors, arrays and plain values, got {value!r}"
+    )
+
+
+def _array_to_tensor(array: np.ndarray) -> Tensor:
+    if array.dtype.hasobject or array.dtype.kind not in "biufc":
+        raise CheckpointError(
+            f"checkpoints hold arrays of numbers, got one of {array.dtype}"
+        )
+    native = array.dtype.newbyteorder("=")
+    # A read-only array is copied: torch would warn of it. ascontiguousarray would turn
+    # an array without axes into a vector.
+    copied = not (array.flags.c_contiguous and array.flags.writeable)
+    return torch.from_numpy(np.array(array, native, order="C", copy=copied or None))
 
 
 def save_checkpoint(path: str | Path, kind: str, content: dict[str, Any]) -> None:
@@ -45,24 +70,26 @@ def save_checkpoint(path: str | Path, kind: str, content: dict[str, Any]) -> Non
         content: Nested dicts of tensors, arrays and plain values.
 
     Raises:
-        CheckpointError: If it cannot be written (disk full, no permission); a file that
-            was there before is untouched.
+        CheckpointError: If it cannot be written (disk full, no permission) or holds what
+            could not be read again; a file that was there before is untouched.
     """
     path = Path(path)
+    plain = to_plain(content)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     header = {"format": FORMAT, "format_version": FORMAT_VERSION, "kind": kind}
     header["package_version"] = __version__
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
-            torch.save({"header": header, "content": to_plain(content)}, file)
+            torch.save({"header": header, "content": plain}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(f"cannot write the checkpoint {path}: {error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # also where there is no such folder
+            temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(
@@ -86,20 +113,14 @@ def load_checkpoint(
         raw = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint at {path}") from error
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
+    except Exception as error:  # unpickling foreign bytes can raise anything
         raise CheckpointError(
             f"{path} is not a checkpoint of ours, or it is truncated: {error}"
         ) from error
     header = raw.get("header") if isinstance(raw, dict) else None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
+    if not isinstance(header, dict) or not _HEADER <= header.keys():
+        raise CheckpointError(f"{path} was not written by layeredrl")
+    if header["format"] != FORMAT or not isinstance(raw.get("content"), dict):
         raise CheckpointError(f"{path} was not written by layeredrl")
     if header["format_version"] > FORMAT_VERSION:
         raise CheckpointError(

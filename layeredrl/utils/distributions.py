@@ -41,6 +41,18 @@ def mixture_log_prob(
     return torch.logsumexp(log_weights + modes, dim=-1)
 
 
+def log_weights(weights: Tensor) -> Tensor:
+    """Logarithm of mixture weights that stays finite, and so do its gradients.
+
+    Args:
+        weights: Mixture weights, some of which may have underflowed to 0, (..., N).
+
+    Returns:
+        Logarithms (..., N), at least about -87 in float32.
+    """
+    return weights.clamp(min=torch.finfo(weights.dtype).tiny).log()
+
+
 def mixture_mean(weights: Tensor, mean: Tensor) -> Tensor:
     """Mean of a mixture.
 
@@ -72,4 +84,4 @@ def draw_modes(weights: Tensor, generator: torch.Generator | None) -> Tensor:
     )
     # The last edge is left out, so rounding cannot select a mode that does not exist.
     edges = weights.cumsum(-1)[..., :-1]
-    return (uniform > edges).sum(-1)
+    return (uniform >= edges).sum(-1)

@@ -61,7 +61,8 @@ class RunningNormalizer(nn.Module):
         Args:
             x: Samples (..., dim); an empty batch changes nothing.
         """
-        x = x.reshape(-1, self.mean.shape[0]).double()
+        # Without -1, which no features would make ambiguous.
+        x = x.reshape(x.shape[:-1].numel(), len(self.mean)).double()
         if len(x) == 0:
             return
         share = len(x) / (self.count.clamp(max=self.horizon) + len(x))

@@ -1,7 +1,7 @@
 """What each level gets to see of an observation (information hiding)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,7 @@ class MapFunction(ObservationMap):
         """Store the function and what it is said to return.
 
         Args:
-            function: Maps a flattened batch to a batch.
+            function: Maps a flattened batch to a batch of the space.
             space: Space of one row of the result.
         """
         self._function = function
@@ -120,16 +120,16 @@ class MapFunction(ObservationMap):
         self.shape = self._layout.shape
 
     def __call__(self, obs: Observation) -> Observation:
-        """Call the function and check what comes back."""
-        mapped = self._function(obs)
-        if isinstance(mapped, dict):
-            return mapped
-        if mapped.shape[1:] != self.shape:
+        """Call the function, and flatten and check what comes back."""
+        vector = obs[VECTOR_KEY] if isinstance(obs, dict) else obs
+        # Instances at rest may hold anything; what went in finite must come out so.
+        finite = np.asarray(np.isfinite(vector).all(axis=1))
+        try:
+            return self._layout.flatten(self._function(obs), len(vector), finite)
+        except ObservationError as error:
             raise ObservationError(
-                f"an observation map returned shape {mapped.shape}, its space promises "
-                f"rows of shape {self.shape}"
-            )
-        return np.asarray(mapped, np.float32)
+                f"an observation map broke its promise of {self._layout.space}: {error}"
+            ) from error
 
 
 def observation_map(
@@ -154,12 +154,16 @@ def observation_map(
         raise ConfigurationError(
             f"an observation map is a list of keys, got the string {description!r}"
         )
-    items: list[Any] = list(description)
-    if len(items) == 2 and callable(items[0]):
+    items: list[Any] = list(description) if isinstance(description, Iterable) else []
+    if len(items) == 2 and callable(items[0]) and isinstance(items[1], spaces.Space):
         return MapFunction(*items)
     if items and all(isinstance(item, str) for item in items):
         return _keep_keys([str(item) for item in items], layout)
-    if items and all(isinstance(item, (int, np.integer)) for item in items):
+    # A list of switches, one per column, is not a list of columns 0 and 1.
+    if items and all(
+        isinstance(item, (int, np.integer)) and not isinstance(item, bool)
+        for item in items
+    ):
         return KeepColumns(layout, [int(item) for item in items], sorted(layout.images))
     raise ConfigurationError(
         "an observation map is None, a list of keys, a list of columns, or "
@@ -168,7 +172,12 @@ def observation_map(
 
 
 def _keep_keys(keys: list[str], layout: ObservationLayout) -> KeepColumns:
-    images = [key for key in keys if key in layout.images]
-    vectors = [key for key in keys if key not in layout.images]
-    columns = [column for key in vectors for column in layout.columns_of(key)]
+    columns: list[int] = []
+    images: list[str] = []
+    for key in keys:
+        found = layout.images_of(key)
+        images += found
+        # A dict may hold images only, but no key may hold nothing at all.
+        if not found or layout.has_columns(key):
+            columns += layout.columns_of(key)
     return KeepColumns(layout, columns, images)

@@ -133,8 +133,16 @@ def _write_describable(value: Describable) -> dict[str, Any]:
 
 
 def _read_object(value: Mapping[str, Any], trusted: Sequence[str]) -> Any:
+    built = _resolve(value["class"], trusted)
+    # Else a file could have any function of ours called, with arguments of its choice.
+    if not isinstance(built, type) or not (
+        dataclasses.is_dataclass(built) or issubclass(built, Describable)
+    ):
+        raise CheckpointError(
+            f"a checkpoint builds {value['class']}, which is no description"
+        )
     arguments = {k: decode(v, trusted) for k, v in value["arguments"].items()}
-    return _resolve(value["class"], trusted)(**arguments)
+    return built(**arguments)
 
 
 def _write_partial(value: partial) -> dict[str, Any]:

@@ -1,10 +1,8 @@
 """Gymnasium spaces: what counts as a vector, what stays apart, and how actions enter."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -12,6 +10,7 @@ from torch import Tensor
 
 from layeredrl.errors import ObservationError, SpaceError
 from layeredrl.types import Observation
+from layeredrl.utils.space_leaves import is_image, leaf_features, leaves, read_leaves
 
 VECTOR_KEY = "vector"
 
@@ -50,8 +49,9 @@ def action_features(space: spaces.Space, action: Tensor) -> Tensor:
         SpaceError: If a discrete action is not among the choices.
     """
     if isinstance(space, spaces.Box):
-        if len(space.shape) > 1:
-            action = action.flatten(-len(space.shape))
+        rank = len(space.shape)
+        if rank > 1 and tuple(action.shape[-rank:]) == space.shape:
+            action = action.flatten(-rank)
         return action.float()
     if action.is_floating_point():
         return action.float()
@@ -60,6 +60,25 @@ def action_features(space: spaces.Space, action: Tensor) -> Tensor:
     if index.numel() and not bool(((index >= 0) & (index < dim)).all()):
         raise SpaceError(f"discrete actions outside {space}: {action.unique()}")
     return torch.nn.functional.one_hot(index, dim).float()
+
+
+def inner_bounds(space: spaces.Box) -> tuple[np.ndarray, np.ndarray]:
+    """Read the bounds of a box in float32, rounded inwards.
+
+    Rounding a float64 bound to the nearest float32 can leave the box.
+
+    Args:
+        space: A ``Box`` of any shape.
+
+    Returns:
+        Lowest and highest value of each feature, (A,) float32 each.
+    """
+    low, high = space.low.flatten(), space.high.flatten()
+    low32, high32 = low.astype(np.float32), high.astype(np.float32)
+    return (
+        np.where(low32 < low, np.nextafter(low32, np.float32(np.inf)), low32),
+        np.where(high32 > high, np.nextafter(high32, np.float32(-np.inf)), high32),
+    )
 
 
 def features_to_action(space: spaces.Space, features: np.ndarray) -> np.ndarray:
@@ -74,51 +93,9 @@ def features_to_action(space: spaces.Space, features: np.ndarray) -> np.ndarray:
     """
     if isinstance(space, spaces.Discrete):
         return features.argmax(-1) + int(space.start)
+    if np.issubdtype(space.dtype, np.integer):
+        features = np.rint(features)
     return features.reshape(len(features), *space.shape).astype(space.dtype)  # type: ignore[misc]
-
-
-def leaves(space: spaces.Space, name: str = "") -> Iterator[tuple[str, spaces.Space]]:
-    """Walk a nested space in the key order of ``gymnasium.spaces.flatten``.
-
-    Args:
-        space: Any space of the kinds below.
-        name: Dotted path of the space itself.
-
-    Yields:
-        Dotted path and space of each leaf.
-
-    Raises:
-        SpaceError: If a leaf is neither Box, Discrete, MultiDiscrete nor MultiBinary.
-    """
-    if isinstance(space, spaces.Dict):
-        for key, child in space.spaces.items():
-            yield from leaves(child, f"{name}.{key}" if name else str(key))
-    elif isinstance(space, spaces.Tuple):
-        for i, child in enumerate(space.spaces):
-            yield from leaves(child, f"{name}.{i}" if name else str(i))
-    elif isinstance(
-        space,
-        (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary),
-    ):
-        yield name, space
-    else:
-        raise SpaceError(
-            f"observations of kind {space} (at {name!r}) are not supported"
-        )
-
-
-def is_image(space: spaces.Space) -> bool:
-    """Tell whether a leaf stays apart from the flat vector.
-
-    Args:
-        space: A leaf space.
-
-    Returns:
-        True for boxes of rank two or more and for uint8 boxes.
-    """
-    return isinstance(space, spaces.Box) and (
-        len(space.shape) > 1 or space.dtype == np.uint8
-    )
 
 
 @dataclass(frozen=True)
@@ -167,6 +144,17 @@ class ObservationLayout:
             return (self.dim,)
         return {VECTOR_KEY: (self.dim,), **self.images}
 
+    def has_columns(self, key: str) -> bool:
+        """Tell whether a key holds vectors.
+
+        Args:
+            key: Dotted path of a leaf or of a dict above leaves.
+
+        Returns:
+            Whether :meth:`columns_of` finds some.
+        """
+        return any(_is_within(name, key) for name in self.columns)
+
     def columns_of(self, key: str) -> list[int]:
         """Find the columns of a key, nested keys included.
 
@@ -182,14 +170,26 @@ class ObservationLayout:
         found = [
             column
             for name, where in self.columns.items()
-            if name == key or name.startswith(f"{key}.")
+            if _is_within(name, key)
             for column in range(where.start, where.stop)
         ]
         if not found:
             raise SpaceError(
-                f"no observation key {key!r}; the keys are {sorted(self.columns)}"
+                f"no observation key {key!r} with vectors; the keys with vectors are "
+                f"{sorted(self.columns)}, those with images {sorted(self.images)}"
             )
         return found
+
+    def images_of(self, key: str) -> list[str]:
+        """Find the images of a key, nested keys included.
+
+        Args:
+            key: Dotted path of a leaf or of a dict above leaves.
+
+        Returns:
+            Dotted paths of the images; none if there are none.
+        """
+        return [name for name in self.images if _is_within(name, key)]
 
     def flatten(
         self, obs: Any, n_instances: int, active: np.ndarray | None = None
@@ -210,23 +210,21 @@ class ObservationLayout:
         """
         vector = np.empty((n_instances, self.dim), np.float32)
         images = {}
-        for name, leaf in leaves(self.space):
-            value = _at(obs, name, n_instances)
+        for name, leaf, value in read_leaves(self.space, obs, n_instances):
             if name in self.images:
-                images[name] = _checked_shape(
-                    value, leaf.shape or (), n_instances, name
-                )
+                images[name] = np.array(value, leaf.dtype)
+                self._check_image(images[name], active, name)
             else:
-                vector[:, self.columns[name]] = _leaf_features(
-                    leaf, value, n_instances, name
-                )
+                with np.errstate(over="ignore"):  # too large becomes infinite: below
+                    vector[:, self.columns[name]] = leaf_features(leaf, value, name)
         self._check_finite(vector, active)
         return {VECTOR_KEY: vector, **images} if self.images else vector
 
     def _check_finite(self, vector: np.ndarray, active: np.ndarray | None) -> None:
         # One pass over the sum is enough in the usual case: it is finite only if all are.
-        if np.isfinite(vector.sum()):
-            return
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(vector.sum()):
+                return
         finite = np.isfinite(vector)
         if active is not None:
             finite |= ~active[:, None]
@@ -240,39 +238,19 @@ class ObservationLayout:
             "in all are not finite"
         )
 
-
-def _at(obs: Any, name: str, n_instances: int) -> np.ndarray:
-    value = obs
-    for part in name.split(".") if name else ():
-        if isinstance(value, Mapping) and part in value:
-            value = value[part]
-        elif isinstance(value, tuple) and part.isdigit() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            found = (
-                sorted(value) if isinstance(value, Mapping) else type(value).__name__
-            )
+    @staticmethod
+    def _check_image(image: np.ndarray, active: np.ndarray | None, name: str) -> None:
+        if not np.issubdtype(image.dtype, np.floating):
+            return
+        finite = np.isfinite(image).reshape(len(image), -1).all(1)
+        if active is not None:
+            finite |= ~active
+        if not finite.all():
             raise ObservationError(
-                f"observation has no {part!r} (looking for {name!r}); found {found}"
+                f"observation of instance {int(finite.argmin())} has values in key "
+                f"{name or 'observation'!r} that are not finite"
             )
-    return np.asarray(value)
 
 
-def _checked_shape(
-    value: np.ndarray, shape: tuple[int, ...], n_instances: int, name: str
-) -> np.ndarray:
-    if value.shape != (n_instances, *shape):
-        raise ObservationError(
-            f"observation {name or 'array'!r} has shape {value.shape}, expected "
-            f"{(n_instances, *shape)}"
-        )
-    return value
-
-
-def _leaf_features(
-    leaf: gym.Space, value: np.ndarray, n_instances: int, name: str
-) -> np.ndarray:
-    value = _checked_shape(value, leaf.shape or (), n_instances, name)
-    if isinstance(leaf, (spaces.Discrete, spaces.MultiDiscrete)):
-        return np.stack([np.asarray(spaces.flatten(leaf, row)) for row in value])
-    return value.reshape(n_instances, -1)
+def _is_within(name: str, key: str) -> bool:
+    return name == key or name.startswith(f"{key}.")
