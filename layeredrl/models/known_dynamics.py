@@ -44,8 +44,8 @@ class KnownDynamics(Model):
             action_space: ``Box`` or ``Discrete`` actions.
             function: Maps states (R, Z), contexts (R, C) and action features (R, A) to
                 next states (R, Z).
-            term_function: Maps the same to termination probabilities (R,); ``None``
-                where episodes never end.
+            term_function: Maps the same to termination probabilities (R,), which may be
+                bool; ``None`` where episodes never end.
             std: Standard deviation of the next state, positive; only densities and
                 stochastic rollouts see it.
             device: Where to put its buffers; it has none.
@@ -109,4 +109,10 @@ class KnownDynamics(Model):
             )
         if self.term_function is None:
             return nxt, nxt.new_zeros(nxt.shape[:-1])
-        return nxt, self.term_function(state, context, action)
+        term_prob = self.term_function(state, context, action)
+        if term_prob.shape != nxt.shape[:-1]:
+            raise ShapeError(
+                f"the termination function returned shape {tuple(term_prob.shape)} for "
+                f"states of shape {tuple(state.shape)}"
+            )
+        return nxt, term_prob.to(nxt.dtype)

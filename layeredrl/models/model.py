@@ -13,7 +13,7 @@ from layeredrl.types import (
     LossOutput,
     MixturePrediction,
 )
-from layeredrl.utils.distributions import draw_modes, mixture_log_prob
+from layeredrl.utils.distributions import draw_modes, log_weights, mixture_log_prob
 from layeredrl.utils.spaces import action_dim, action_features
 
 
@@ -193,7 +193,7 @@ class Model(nn.Module, ABC):
             next_state.unsqueeze(1),
             prediction.mean,
             prediction.std.log(),
-            prediction.weights.log(),
+            log_weights(prediction.weights),
         )
 
     def get_prob(

@@ -38,7 +38,7 @@ class FixedEncoderNet(Encoder):
         super().__init__()
         dim = flat_dim(mapped_env_obs_shape, "FixedEncoderNet")
         wrong = [i for i in (*latent_state_dims, *context_dims) if not 0 <= i < dim]
-        if wrong or not latent_state_dims:
+        if wrong or len(latent_state_dims) == 0:
             raise SpaceError(
                 f"the latent state needs columns of an observation of {dim} features, "
                 f"got latent_state_dims={list(latent_state_dims)} and "

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from layeredrl.errors import ShapeError
 from layeredrl.nets.fitted_function import FittedFunction
 
 
@@ -39,5 +40,11 @@ class PlainFunction(LatentFunction):
         self.function = function
 
     def forward(self, state: Tensor, context: Tensor, action: Tensor) -> Tensor:
-        """Call the wrapped function."""
-        return self.function(state, context, action)
+        """Call the wrapped function, and check what comes back."""
+        numbers = self.function(state, context, action)
+        if numbers.shape != state.shape[:-1]:
+            raise ShapeError(
+                f"a function of latents must return one number per row, "
+                f"{tuple(state.shape[:-1])}, got {tuple(numbers.shape)}"
+            )
+        return numbers

@@ -11,15 +11,16 @@ from torch.func import functional_call
 
 
 class MemberBatched(ABC):
-    """Marks networks that run with stacked weights (M, ...) on inputs (M, R, ...)."""
+    """Marks modules that run with stacked weights (M, ...) on inputs (M, R, ...)."""
 
 
 class MemberStack(nn.Module):
     """M networks of the same architecture, computed together.
 
     The parameters and buffers of the members are stacked along a new first axis, under
-    the names that a single member has. Networks marked :class:`MemberBatched` use the
-    stacked weights directly; any other ``nn.Module`` is vectorised by ``torch.vmap``.
+    the names that a single member has. Where the network, and each part of it that has
+    weights, is marked :class:`MemberBatched` the stacked weights are used directly; any
+    other ``nn.Module`` is vectorised by ``torch.vmap``.
     """
 
     def __init__(self, members: Sequence[nn.Module]):
@@ -31,11 +32,12 @@ class MemberStack(nn.Module):
         super().__init__()
         self.n_members = len(members)
         self.net = copy.deepcopy(members[0])
-        self.is_batched = isinstance(self.net, MemberBatched)
+        self.is_batched = _runs_stacked(self.net)
         states: list[dict[str, Tensor]] = [dict(m.named_parameters()) for m in members]
         for name in states[0]:
             stacked = torch.stack([state[name].detach() for state in states])
-            _set(self.net, name, nn.Parameter(stacked))
+            is_trained = states[0][name].requires_grad
+            _set(self.net, name, nn.Parameter(stacked, requires_grad=is_trained))
         states = [dict(m.named_buffers()) for m in members]
         for name in states[0]:
             _set(self.net, name, torch.stack([state[name] for state in states]))
@@ -59,6 +61,15 @@ class MemberStack(nn.Module):
         self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor
     ) -> Any:
         return functional_call(self.net, (parameters, buffers), (x,))
+
+
+def _runs_stacked(net: nn.Module) -> bool:
+    """Tell whether nothing in a network would trip over a leading member axis."""
+    return isinstance(net, MemberBatched) and all(
+        isinstance(part, MemberBatched)
+        for part in net.modules()
+        if part._parameters or part._buffers
+    )
 
 
 def _set(module: nn.Module, name: str, value: Tensor) -> None:

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from layeredrl.errors import ConfigurationError
+from layeredrl.nets.member_stack import MemberBatched
 
 
-class MemberLinear(nn.Linear):
+class MemberLinear(nn.Linear, MemberBatched):
     """A linear layer whose weights may have a leading member axis.
 
     With weights (out, in) it is an ordinary linear layer. After stacking (see

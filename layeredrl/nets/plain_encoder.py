@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from layeredrl.errors import ShapeError
 from layeredrl.nets.encoder import Encoder, TensorObservation
 
 
@@ -30,5 +31,13 @@ class PlainEncoder(Encoder):
         self.context_dim = context_dim
 
     def forward(self, obs: TensorObservation) -> tuple[Tensor, Tensor]:
-        """Call the wrapped function."""
-        return self.function(obs)
+        """Call the wrapped function, and check what comes back."""
+        state, context = self.function(obs)
+        got = (state.shape[-1], context.shape[-1])
+        expected = (self.latent_state_dim, self.context_dim)
+        if got != expected:
+            raise ShapeError(
+                f"the encoder was said to yield {expected} features of latent state and "
+                f"context, it yields {got}"
+            )
+        return state, context
