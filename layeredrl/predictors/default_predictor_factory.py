@@ -1,10 +1,11 @@
 """The predictor that a goal-based environment gets by default."""
 
+from collections.abc import Iterator
 from functools import partial
 
 import gymnasium as gym
 from gymnasium import spaces
-from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv, VectorWrapper
 
 from layeredrl.errors import SpaceError
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
@@ -64,42 +65,58 @@ def get_default_predictor_factory(
 
 
 def goal_observation_space(env: gym.Env | VectorEnv) -> spaces.Dict:
-    """Find the observation space of a goal-based environment below all wrappers.
+    """Find the observation space of a goal-based environment, below flattening wrappers.
 
     Args:
         env: An environment or vector environment.
 
     Returns:
-        The space of a single instance.
+        The outermost dict space of a single instance: what a ``FlattenObservation``
+        around it flattens.
 
     Raises:
         SpaceError: If it has no achieved or no desired goal.
     """
-    space = _base_space(env)
-    keys = list(space.spaces) if isinstance(space, spaces.Dict) else None
-    if keys is None or not {STATE_KEY, CONTEXT_KEY} <= set(keys):
-        found = f"a Dict with keys {keys}" if keys is not None else f"{space}"
-        raise SpaceError(
-            f"the default predictor is for goal-based environments: observations need "
-            f"the keys {STATE_KEY!r} and {CONTEXT_KEY!r}, but this one has {found}"
-        )
-    assert isinstance(space, spaces.Dict)
-    return space
+    found: spaces.Space | None = None
+    for found in _observation_spaces(env):
+        if isinstance(found, spaces.Dict):
+            break
+    if not isinstance(found, spaces.Dict):
+        raise _not_goal_based(str(found))
+    if not {STATE_KEY, CONTEXT_KEY} <= set(found):
+        raise _not_goal_based(f"a Dict with keys {list(found)}")
+    return found
 
 
-def _base_space(env: gym.Env | VectorEnv) -> spaces.Space:
-    if not isinstance(env, VectorEnv):
-        return env.unwrapped.observation_space
-    base = env.unwrapped
-    if isinstance(base.single_observation_space, spaces.Dict):
-        return base.single_observation_space
-    if isinstance(base, SyncVectorEnv):
-        return base.envs[0].unwrapped.observation_space
-    if isinstance(base, AsyncVectorEnv):
+def _not_goal_based(found: str) -> SpaceError:
+    return SpaceError(
+        f"the default predictor is for goal-based environments: observations need "
+        f"the keys {STATE_KEY!r} and {CONTEXT_KEY!r}, but this one has {found}"
+    )
+
+
+def _observation_spaces(env: gym.Env | VectorEnv) -> Iterator[spaces.Space]:
+    """Walk from the outermost wrapper to the environment itself."""
+    if isinstance(env, VectorEnv):
+        yield from _vector_observation_spaces(env)
+        return
+    while isinstance(env, gym.Wrapper):
+        yield env.observation_space
+        env = env.env
+    yield env.observation_space
+
+
+def _vector_observation_spaces(env: VectorEnv) -> Iterator[spaces.Space]:
+    while isinstance(env, VectorWrapper):
+        yield env.single_observation_space
+        env = env.env
+    yield env.single_observation_space
+    if isinstance(env, SyncVectorEnv):
+        yield from _observation_spaces(env.envs[0])
+    elif isinstance(env, AsyncVectorEnv):
         # The instances live in other processes; one more tells what they look like.
-        instance = base.env_fns[0]()
+        instance = env.env_fns[0]()
         try:
-            return instance.unwrapped.observation_space
+            yield from list(_observation_spaces(instance))
         finally:
             instance.close()
-    return base.single_observation_space

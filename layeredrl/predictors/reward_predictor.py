@@ -425,10 +425,10 @@ class RewardPredictor(Predictor):
             delta = model_batch.next_state - model_batch.state
             self._standardizer_optimizer.step(self.delta_standardizer.loss(delta))
         if self.target_val_func is not None and self.val_func is not None:
-            target = _parameters(self.target_val_func)
+            target = [p.data for p in self.target_val_func.parameters()]
+            online = [p.data for p in self.val_func.parameters()]
             if target:
-                with torch.no_grad():
-                    torch._foreach_lerp_(target, _parameters(self.val_func), self.tau)
+                torch._foreach_lerp_(target, online, self.tau)
 
 
 def _parameters(module: Module | None) -> list[nn.Parameter]:
