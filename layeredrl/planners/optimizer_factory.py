@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from layeredrl.errors import SpaceError
+from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.optimizers import Optimizer
+from layeredrl.utils.spaces import inner_bounds
 
 
 def box_bounds(action_space: spaces.Space) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +33,7 @@ def box_bounds(action_space: spaces.Space) -> tuple[np.ndarray, np.ndarray]:
             f"planning needs bounds on all actions, got {action_space}; "
             "gymnasium.wrappers.RescaleAction gives some"
         )
-    return action_space.low.flatten(), action_space.high.flatten()
+    return inner_bounds(action_space)
 
 
 def build_optimizer(
@@ -65,7 +66,7 @@ def build_optimizer(
     low, high = box_bounds(action_space)
     try:
         return partial_optimizer(low, high, device=device)
-    except TypeError as error:
+    except (TypeError, ConfigurationError) as error:
         raise SpaceError(
             f"{partial_optimizer} cannot search {action_space} ({error})"
         ) from error

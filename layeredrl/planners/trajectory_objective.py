@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from layeredrl.errors import ConfigurationError
-from layeredrl.predictors import Predictor, RewardedRollout
+from layeredrl.errors import ConfigurationError, ShapeError
+from layeredrl.predictors import Predictor, RewardedRollout, distinct_particles
 
 AuxiliaryReward = Callable[[RewardedRollout, Tensor, Tensor], Tensor]
 """Maps a rollout, contexts (R, C) and action features (R, T, A) to values (R,)."""
@@ -72,6 +72,24 @@ class TrajectoryObjective:
         batch, n_candidates = candidates.shape[:2]
         actions = candidates.flatten(0, 1)
         rollout, context = self.rollout(actions, n_candidates)
+        return self.value(rollout, context, actions).view(batch, n_candidates)
+
+    def value(
+        self, rollout: RewardedRollout, context: Tensor, actions: Tensor
+    ) -> Tensor:
+        """Evaluate imagined trajectories.
+
+        Args:
+            rollout: A rollout of R rows.
+            context: Their contexts (R, C).
+            actions: The action features that led there (R, T, A).
+
+        Returns:
+            Values (R,).
+
+        Raises:
+            ShapeError: If an auxiliary reward returns another shape.
+        """
         value = self.predicted_return(rollout).mean((1, 2))
         config = self._config
         if config.terminal_value:
@@ -80,8 +98,14 @@ class TrajectoryObjective:
             spread = disagreement(rollout)[:, 1:].sum(-1)
             value = value + config.disagreement_weight * spread
         for auxiliary in self._auxiliary_rewards:
-            value = value + auxiliary(rollout, context, actions)
-        return value.view(batch, n_candidates)
+            extra = auxiliary(rollout, context, actions)
+            if extra.shape != value.shape:
+                raise ShapeError(
+                    f"an auxiliary reward must return one number per sequence, "
+                    f"{tuple(value.shape)}, got {tuple(extra.shape)}"
+                )
+            value = value + extra
+        return value
 
     def rollout(
         self, actions: Tensor, n_candidates: int = 1
@@ -127,7 +151,7 @@ class TrajectoryObjective:
     def _terminal_value(
         self, rollout: RewardedRollout, context: Tensor, actions: Tensor
     ) -> Tensor:
-        last = rollout.state[..., -1, :]
+        last = distinct_particles(rollout.state)[..., -1, :]
         lead = last.shape[:-1]
         value = self._predictor.latent_value(
             last,

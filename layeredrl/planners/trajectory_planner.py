@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from layeredrl.errors import ConfigurationError
+from layeredrl.errors import CheckpointError, ConfigurationError, ShapeError
 from layeredrl.optimizers import Optimizer, Solution, shift_sequences
 from layeredrl.planners.planner import Planner
 from layeredrl.planners.trajectory_objective import (
@@ -84,7 +84,16 @@ class TrajectoryPlanner(Planner):
         self._carried: Tensor | None = None
 
     def plan(self, state: Tensor, context: Tensor, active: np.ndarray) -> Plan:
-        """Search for the best sequences, starting from the last plans."""
+        """Search for the best sequences, starting from the last plans.
+
+        Raises:
+            ShapeError: If states, contexts and instances are not equally many.
+        """
+        if not len(state) == len(context) == len(active):
+            raise ShapeError(
+                f"got {len(state)} states and {len(context)} contexts for "
+                f"{len(active)} instances"
+            )
         deadline = None
         if self.config.time_budget is not None:
             deadline = time.monotonic() + self.config.time_budget
@@ -129,7 +138,16 @@ class TrajectoryPlanner(Planner):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore plans in flight and the generator."""
+        """Restore plans in flight and the generator.
+
+        Raises:
+            CheckpointError: If they are of other instances, horizon or actions.
+        """
+        if state["mean"].shape != self._mean.shape:
+            raise CheckpointError(
+                f"the saved plans have shape {tuple(state['mean'].shape)}, this planner's "
+                f"{tuple(self._mean.shape)}"
+            )
         self._mean = state["mean"].to(self._mean.device, copy=True)
         self._has_plan = np.array(state["has_plan"], dtype=bool)
         carried = state["carried"]
@@ -154,11 +172,11 @@ class TrajectoryPlanner(Planner):
         self._carried[index] = carried
 
     def _describe(self, solution: Solution, objective: TrajectoryObjective) -> PlanInfo:
-        rollout, _ = objective.rollout(solution.chosen)
+        rollout, context = objective.rollout(solution.chosen)
         return PlanInfo(
             mean=solution.mean,
             std=solution.std,
-            value=solution.best_value,
+            value=objective.value(rollout, context, solution.chosen),
             predicted_return=objective.predicted_return(rollout).mean((1, 2)),
             predicted_states=rollout.state.mean((1, 2)),
             predicted_rewards=rollout.rew.mean((1, 2)),
