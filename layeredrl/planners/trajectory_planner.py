@@ -20,6 +20,7 @@ from layeredrl.planners.trajectory_objective import (
 )
 from layeredrl.predictors import Predictor
 from layeredrl.types import Plan, PlanInfo
+from layeredrl.utils.checkpoints import to_array
 from layeredrl.utils.seeding import torch_generator
 
 
@@ -149,7 +150,7 @@ class TrajectoryPlanner(Planner):
                 f"{tuple(self._mean.shape)}"
             )
         self._mean = state["mean"].to(self._mean.device, copy=True)
-        self._has_plan = np.array(state["has_plan"], dtype=bool)
+        self._has_plan = to_array(state["has_plan"])
         carried = state["carried"]
         self._carried = (
             None if carried is None else carried.to(self._mean.device, copy=True)

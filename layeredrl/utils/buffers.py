@@ -8,6 +8,7 @@ import numpy as np
 from tianshou.data import Batch, ReplayBuffer, ReplayBufferManager, VectorReplayBuffer
 
 from layeredrl.errors import CheckpointError, ConfigurationError, EmptyBufferError
+from layeredrl.utils.checkpoints import to_array
 from layeredrl.utils.seeding import (
     numpy_generator,
     numpy_generator_state,
@@ -49,6 +50,28 @@ class TransitionBuffer(VectorReplayBuffer):
 
     def _compile(self) -> None:
         """Skip the base's warm-up of numba, which costs seconds per process."""
+
+    def cut_episodes(self, instances: np.ndarray) -> None:
+        """Make the newest transitions the last ones of their episodes.
+
+        For episodes that were broken off, or went on without being stored: what is added
+        next would otherwise look like their continuation.
+
+        Args:
+            instances: Which instances, (B,) int64; those whose episode is over, or that
+                have stored nothing, stay as they are.
+        """
+        stored = instances[self._lengths[instances] > 0]
+        if stored.size == 0:
+            return
+        newest = self.last_index[stored]
+        goes_on = ~self.done[newest]
+        self.truncated[newest[goes_on]] = True
+        self.done[newest[goes_on]] = True
+        for i in stored[goes_on]:
+            ring = self.buffers[i]
+            ring._ep_return, ring._ep_len = 0.0, 0
+            ring._ep_start_idx = ring._insertion_idx
 
     def state_dict(self) -> dict[str, Any]:
         """Copy everything that changes.
@@ -134,7 +157,7 @@ def _dict_to_batch(state: Mapping[str, Any]) -> Batch:
     batch = Batch()
     for key, value in state.items():
         batch.__dict__[key] = (
-            _dict_to_batch(value) if isinstance(value, Mapping) else np.array(value)
+            _dict_to_batch(value) if isinstance(value, Mapping) else to_array(value)
         )
     return batch
 

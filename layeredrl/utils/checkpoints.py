@@ -61,6 +61,20 @@ def _array_to_tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(array, native, order="C", copy=copied or None))
 
 
+def to_array(value: Any) -> np.ndarray:
+    """Copy an array that may have become a tensor on its way through a file.
+
+    ``np.array`` of a tensor warns with NumPy 2.
+
+    Args:
+        value: An array, a tensor on the CPU, or a number.
+
+    Returns:
+        A new array.
+    """
+    return np.asarray(value).copy()
+
+
 def save_checkpoint(path: str | Path, kind: str, content: dict[str, Any]) -> None:
     """Write a file atomically: after a crash there is the old one or the new one.
 
