@@ -33,10 +33,7 @@ class DeltaStandardizer(nn.Module):
     @property
     def matrix(self) -> Tensor:
         """The symmetric matrix W, (Z, Z)."""
-        std = self.changes.std
-        std = torch.where(std > _SMALLEST_CHANGE, std, 1.0)
-        symmetric = 0.5 * (self.shape + self.shape.mT)
-        return symmetric / torch.maximum(std, std.unsqueeze(1))
+        return 0.5 * (self.shape + self.shape.mT) / self._unit()
 
     def forward(self, delta: Tensor) -> Tensor:
         """Standardise changes of the latent state.
@@ -70,3 +67,30 @@ class DeltaStandardizer(nn.Module):
         covariance = standardized.mT @ standardized / len(delta)
         identity = torch.eye(len(covariance), device=delta.device)
         return (covariance - identity).square().mean()
+
+    @torch.no_grad()
+    def set_gradient(self, delta: Tensor) -> None:
+        r"""Set the gradient of :meth:`loss`, without building a graph for it.
+
+        With C the covariance and E = W C W - I, the gradient with respect to W is
+        :math:`2 (E W C + C W E) / Z^2`.
+
+        Args:
+            delta: Changes (B, Z).
+        """
+        centered = delta - delta.mean(0)
+        covariance = centered.mT @ centered / len(delta)
+        matrix = self.matrix
+        product = matrix @ covariance
+        error = product @ matrix
+        error.diagonal().sub_(1.0)
+        gradient = error @ product
+        # E W C and C W E are each other's transposes.
+        gradient = (gradient + gradient.mT) * (2.0 / error.numel())
+        self.shape.grad = gradient / self._unit()
+
+    def _unit(self) -> Tensor:
+        """What the entries of W are measured in, (Z, Z)."""
+        std = self.changes.std
+        std = torch.where(std > _SMALLEST_CHANGE, std, 1.0)
+        return torch.maximum(std, std.unsqueeze(1))

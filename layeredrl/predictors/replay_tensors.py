@@ -1,5 +1,8 @@
 """From a replay buffer's arrays to tensors."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from tianshou.data import Batch, ReplayBuffer
@@ -47,6 +50,49 @@ def successors(buffer: ReplayBuffer) -> np.ndarray | Batch:
         ) from error
 
 
+def as_batch(fields: Mapping[str, Any]) -> Batch:
+    """Make a batch of tensors as they are, without Tianshou's conversions and copies.
+
+    Args:
+        fields: Tensors, arrays, or dicts of such, by name.
+
+    Returns:
+        The batch; dicts become batches.
+    """
+    batch = Batch()
+    for name, value in fields.items():
+        nested = isinstance(value, Mapping)
+        batch.__dict__[name] = as_batch(value) if nested else value
+    return batch
+
+
+def as_observation(obs: Tensor | Batch) -> TensorObservation:
+    """Turn observations of a batch into what encoders take.
+
+    Args:
+        obs: A tensor, or a batch where images stay apart.
+
+    Returns:
+        The tensor, or a dict.
+    """
+    return dict(obs.items()) if isinstance(obs, Batch) else obs
+
+
+def observation_rows(obs: TensorObservation, rows: slice) -> TensorObservation:
+    """Take some rows of observations; nothing is copied.
+
+    Args:
+        obs: Observations (B, ...), or a dict of such.
+        rows: Which ones.
+
+    Returns:
+        Those rows.
+    """
+    if isinstance(obs, dict):
+        return {key: value[rows] for key, value in obs.items()}
+    return obs[rows]
+
+
 def gather(stored: np.ndarray | Batch, indices: np.ndarray) -> ArrayObservation:
     """Read observations at buffer positions.
 
@@ -58,8 +104,9 @@ def gather(stored: np.ndarray | Batch, indices: np.ndarray) -> ArrayObservation:
         Arrays of shape (*indices.shape, ...).
     """
     if isinstance(stored, Batch):
-        return {key: value[indices] for key, value in stored.items()}
-    return stored[indices]
+        return {key: value.take(indices, axis=0) for key, value in stored.items()}
+    # Several times faster than stored[indices] for short rows.
+    return stored.take(indices, axis=0)
 
 
 def gather_trajectories(

@@ -1,6 +1,7 @@
 """The predictor that learns everything, the encoder through the reward."""
 
 import copy
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import gin
@@ -16,17 +17,25 @@ from layeredrl.predictors.delta_standardizer import DeltaStandardizer
 from layeredrl.predictors.grouped_adam import GroupedAdam
 from layeredrl.predictors.losses import as_transitions, reward_loss, value_loss
 from layeredrl.predictors.predictor import Predictor
-from layeredrl.predictors.replay_tensors import observations, successors, tensor
+from layeredrl.predictors.replay_tensors import as_batch, as_observation
 from layeredrl.predictors.trajectory_batch import (
+    TrajectoryBatch,
     sample_trajectory_batch,
     value_targets,
 )
-from layeredrl.utils.buffers import draw_transitions
+from layeredrl.predictors.transition_batch import (
+    TransitionBatch,
+    sample_transition_batch,
+)
 from layeredrl.utils.distributions import log_weights, mixture_log_prob
 from layeredrl.utils.schedules import Schedule, as_schedule
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
+
+
+# Vectors for so many updates are gathered at once; images for one.
+_UPDATES_AHEAD = 8
 
 
 @gin.configurable
@@ -36,6 +45,9 @@ class RewardPredictor(Predictor):
     Gradients from fitting the reward are backpropagated to the encoder; dynamics and
     value are learned on detached latents. One Adam with four parameter groups (model,
     value, reward, encoder) takes all steps.
+
+    Attributes:
+        optimizer: Backpropagates, clips and steps.
     """
 
     def __init__(
@@ -129,7 +141,7 @@ class RewardPredictor(Predictor):
         self.delta_standardizer = (
             DeltaStandardizer(latent_state_dim) if delta_standardizer else nn.Identity()
         ).to(device)
-        self._optimizer = GroupedAdam(
+        self.optimizer = GroupedAdam(
             {
                 "model": self.model.parameters(),
                 "value": _parameters(self.val_func),
@@ -144,10 +156,10 @@ class RewardPredictor(Predictor):
             },
             clip_grad_max_norm,
         )
-        self._standardizer_optimizer = GroupedAdam(
-            {"standardizer": self.delta_standardizer.parameters()},
-            {"standardizer": as_schedule(delta_standardizer_lr)},
-            None,
+        self._standardizer_optimizer = torch.optim.Adam(
+            [{"params": list(self.delta_standardizer.parameters())}],
+            delta_standardizer_lr,
+            fused=delta_standardizer,
         )
         self.eval()
 
@@ -180,17 +192,19 @@ class RewardPredictor(Predictor):
         metrics: dict[str, Tensor] = {}
         if len(buffer) == 0:
             return loss, metrics
-        self._optimizer.set_learning_rates(n_total_env_steps)
+        self.optimizer.set_learning_rates(n_total_env_steps)
         self._set_training_mode()
         try:
-            for _ in range(n_steps):
-                model_batch = self.sample_model_batch(buffer, model_batch_size)
-                batch = self.compute_targets(
-                    buffer, batch_size, self.k_steps, self.n_steps, self.gamma
+            samples = self._samples(buffer, n_steps, batch_size, model_batch_size)
+            for step, (stretches, transitions) in enumerate(samples):
+                model_batch = self._with_latents(transitions)
+                batch = self._with_targets(
+                    stretches, self.k_steps, self.n_steps, self.gamma
                 )
-                self._observe(batch, model_batch, n_total_env_steps)
+                if step == 0:  # within a call the replayed data stay the same
+                    self._observe(batch, model_batch, n_total_env_steps)
                 loss, metrics = self.loss(batch, model_batch)
-                metrics["grad_norm"] = self._optimizer.step(loss)
+                metrics["grad_norm"] = self.optimizer.step(loss)
                 self._after_step(model_batch)
         finally:
             self.eval()
@@ -264,29 +278,7 @@ class RewardPredictor(Predictor):
             self.model.encode_actions,
             self.device,
         )
-        with torch.set_grad_enabled(self.learn_encoder and torch.is_grad_enabled()):
-            mask = nn.functional.pad(batch.validity_mask, (1, 0), value=1.0)
-            state, context = self.encoder.sequence(
-                batch.obs, *batch.previous(), mask=mask
-            )
-        with torch.no_grad():
-            value = value_targets(
-                batch,
-                state,
-                context[:, 0],
-                self._target_value,
-                k_steps,
-                n_steps,
-                gamma,
-            )
-        fields = batch._asdict() | {
-            "obs": _without_last(batch.obs),
-            "state": state[:, :-1],
-            "next_state": state[:, 1:],
-            "contexts": context[:, 0],
-            "value": value,
-        }
-        return Batch(fields)
+        return self._with_targets(batch, k_steps, n_steps, gamma)
 
     def sample_model_batch(self, buffer: ReplayBuffer, batch_size: int) -> Batch:
         """Sample single random transitions for the model, their latents detached.
@@ -300,24 +292,10 @@ class RewardPredictor(Predictor):
             ``next_context (B, C)``, ``act (B, A)``, ``terminated (B,)``,
             ``validity_mask (B,)``, and ``obs`` and ``obs_next (B, O)``.
         """
-        position, offset, _ = draw_transitions(buffer, batch_size)
-        indices = position + offset
-        obs = observations(buffer.obs, indices, self.device)
-        obs_next = observations(successors(buffer), indices, self.device)
-        with torch.no_grad():
-            state, context = self.encoder(obs)
-            next_state, next_context = self.encoder(obs_next)
-        return Batch(
-            state=state,
-            next_state=next_state,
-            context=context,
-            next_context=next_context,
-            act=self.model.encode_actions(tensor(buffer.act[indices], self.device)),
-            terminated=tensor(buffer.terminated[indices], self.device),
-            validity_mask=torch.ones(batch_size, device=self.device),
-            obs=obs,
-            obs_next=obs_next,
+        batch = sample_transition_batch(
+            buffer, batch_size, self.model.encode_actions, self.device
         )
+        return self._with_latents(batch)
 
     def get_standardized_log_prob(
         self,
@@ -364,7 +342,7 @@ class RewardPredictor(Predictor):
             The optimizers' states.
         """
         return {
-            "optimizer": self._optimizer.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "standardizer_optimizer": self._standardizer_optimizer.state_dict(),
         }
 
@@ -374,7 +352,7 @@ class RewardPredictor(Predictor):
         Args:
             state: The state.
         """
-        self._optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(state["optimizer"])
         self._standardizer_optimizer.load_state_dict(state["standardizer_optimizer"])
 
     @property
@@ -390,6 +368,67 @@ class RewardPredictor(Predictor):
         if self.target_val_func is not None:
             self.target_val_func.eval()  # targets are not to be dropped out
 
+    def _samples(
+        self, buffer: ReplayBuffer, n_updates: int, batch_size: int, model_size: int
+    ) -> Iterator[tuple[TrajectoryBatch, TransitionBatch]]:
+        """Draw what each update needs, for several updates at a time."""
+        ahead = 1 if isinstance(buffer.obs, Batch) else _UPDATES_AHEAD
+        encode_actions, device = self.model.encode_actions, self.device
+        length = self.k_steps + self.n_steps
+        for first in range(0, n_updates, ahead):
+            count = min(ahead, n_updates - first)
+            stretches = sample_trajectory_batch(
+                buffer, count * batch_size, length, encode_actions, device
+            )
+            transitions = sample_transition_batch(
+                buffer, count * model_size, encode_actions, device
+            )
+            for i in range(count):
+                yield (
+                    stretches.rows(slice(i * batch_size, (i + 1) * batch_size)),
+                    transitions.rows(slice(i * model_size, (i + 1) * model_size)),
+                )
+
+    def _with_targets(
+        self, batch: TrajectoryBatch, k_steps: int, n_steps: int, gamma: float
+    ) -> Batch:
+        with torch.set_grad_enabled(self.learn_encoder and torch.is_grad_enabled()):
+            mask = nn.functional.pad(batch.validity_mask, (1, 0), value=1.0)
+            state, context = self.encoder.sequence(
+                batch.obs, *batch.previous(), mask=mask
+            )
+        with torch.no_grad():
+            value = value_targets(
+                batch,
+                state,
+                context[:, 0],
+                self._target_value,
+                k_steps,
+                n_steps,
+                gamma,
+            )
+        fields = batch._asdict() | {
+            "obs": _without_last(batch.obs),
+            "state": state[:, :-1],
+            "next_state": state[:, 1:],
+            "contexts": context[:, 0],
+            "value": value,
+        }
+        return as_batch(fields)
+
+    def _with_latents(self, batch: TransitionBatch) -> Batch:
+        with torch.no_grad():
+            state, context = self.encoder(batch.obs)
+            next_state, next_context = self.encoder(batch.obs_next)
+        fields = batch._asdict() | {
+            "state": state,
+            "next_state": next_state,
+            "context": context,
+            "next_context": next_context,
+            "validity_mask": torch.ones(len(state), device=self.device),
+        }
+        return as_batch(fields)
+
     def _target_value(self, state: Tensor, context: Tensor, action: Tensor) -> Tensor:
         if self.target_val_func is None:
             return state.new_zeros(state.shape[:-1])
@@ -401,7 +440,9 @@ class RewardPredictor(Predictor):
         self, batch: Batch, model_batch: Batch, n_total_env_steps: int
     ) -> None:
         """Let all parts follow the data's statistics."""
-        self.encoder.observe(model_batch.obs, model_batch.obs_next)
+        self.encoder.observe(
+            as_observation(model_batch.obs), as_observation(model_batch.obs_next)
+        )
         self.model.observe(as_transitions(model_batch), n_total_env_steps)
         # The first step of a stretch is always valid, so no mask is needed.
         inputs = (batch.state[:, 0], batch.contexts, batch.act[:, 0])
@@ -423,7 +464,8 @@ class RewardPredictor(Predictor):
             return
         if isinstance(self.delta_standardizer, DeltaStandardizer):
             delta = model_batch.next_state - model_batch.state
-            self._standardizer_optimizer.step(self.delta_standardizer.loss(delta))
+            self.delta_standardizer.set_gradient(delta)
+            self._standardizer_optimizer.step()
         if self.target_val_func is not None and self.val_func is not None:
             target = [p.data for p in self.target_val_func.parameters()]
             online = [p.data for p in self.val_func.parameters()]

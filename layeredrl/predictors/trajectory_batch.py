@@ -12,6 +12,7 @@ from layeredrl.nets.encoder import TensorObservation
 from layeredrl.predictors.replay_tensors import (
     gather_trajectories,
     info_array,
+    observation_rows,
     tensor,
 )
 from layeredrl.utils.buffers import draw_partial_trajectories
@@ -42,6 +43,21 @@ class TrajectoryBatch(NamedTuple):
     planned: Tensor
     validity_mask: Tensor
     traj_len: Tensor
+
+    def rows(self, rows: slice) -> "TrajectoryBatch":
+        """Take some stretches; nothing is copied.
+
+        Args:
+            rows: Which ones.
+
+        Returns:
+            Those stretches.
+        """
+        return TrajectoryBatch(
+            self.indices[:, rows],
+            observation_rows(self.obs, rows),
+            *(field[rows] for field in self[2:]),
+        )
 
     def previous(self) -> tuple[Tensor, Tensor, Tensor]:
         """What an encoder with memory is told of the steps before.

@@ -1,0 +1,1 @@
+"""What is measured, one hot path per file."""
