@@ -13,7 +13,8 @@ class Regressor(nn.Module):
     """Predicts one number from a vector, both normalised by running statistics.
 
     When the target's statistics move, the last layer is corrected so that the function
-    does not (PopArt, van Hasselt et al. 2016).
+    does not (PopArt, van Hasselt et al. 2016); but not at the first data, before which
+    there is no function worth keeping, only one of unit scale.
     """
 
     def __init__(
@@ -56,7 +57,10 @@ class Regressor(nn.Module):
         """
         self.inputs.update(x)
         mean, std = self.target.mean.clone(), self.target.std.clone()
+        is_first = self.target.count == 0
         self.target.update(target.unsqueeze(-1))
+        mean = torch.where(is_first, self.target.mean, mean)
+        std = torch.where(is_first, self.target.std, std)
         last = self.mlp[-1]
         assert isinstance(last, MemberLinear)
         last.weight.mul_(std / self.target.std)
