@@ -9,7 +9,8 @@ from gymnasium import spaces
 from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.levels.level import Level, LevelSpec, RunningLevel
 from layeredrl.types import Observation, Transition
-from layeredrl.utils.spaces import action_dim
+from layeredrl.utils.checkpoints import to_array
+from layeredrl.utils.spaces import action_dim, inner_bounds
 
 _MOST_SEQUENCES = 4096
 
@@ -48,8 +49,7 @@ class ActionSequenceLevel(Level):
         action_dim(action_space_below)  # raises where actions are of no usable kind
         assert isinstance(action_space_below, spaces.Box)
         low, high = (
-            np.tile(bound.reshape(-1).astype(np.float32), self.n_steps)
-            for bound in (action_space_below.low, action_space_below.high)
+            np.tile(bound, self.n_steps) for bound in inner_bounds(action_space_below)
         )
         return spaces.Box(low, high, dtype=np.float32)
 
@@ -114,4 +114,4 @@ class RunningActionSequenceLevel(RunningLevel):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore how far the sequences are."""
-        self._step = np.array(state["step"])
+        self._step = to_array(state["step"])

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from gymnasium import spaces
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.levels.level import Level, LevelSpec, RunningLevel
 from layeredrl.types import Observation, Transition
-from layeredrl.utils.spaces import action_dim, action_features
+from layeredrl.utils.spaces import action_dim, inner_bounds
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,7 @@ class RunningConstantLevel(RunningLevel):
             ConfigurationError: If it does not belong to the action space.
         """
         super().__init__(spec)
-        space = spec.action_space
-        features = action_features(space, torch.as_tensor(action)).numpy().reshape(-1)
-        inside = not isinstance(space, spaces.Box) or (
-            features.size == action_dim(space)
-            and space.contains(features.reshape(space.shape).astype(space.dtype))
-        )
-        if not inside:
-            raise ConfigurationError(f"the action {action} is not in {space}")
-        self._features = features
+        self._features = _features(spec.action_space, np.asarray(action))
 
     def get_action(
         self,
@@ -68,3 +59,16 @@ class RunningConstantLevel(RunningLevel):
 
     def reset(self, instances: np.ndarray) -> None:
         """Do nothing: there is no episode to forget."""
+
+
+def _features(space: spaces.Space, action: np.ndarray) -> np.ndarray:
+    if isinstance(space, spaces.Discrete):
+        is_choice = action.ndim == 0 and np.issubdtype(action.dtype, np.integer)
+        choice = int(action) - int(space.start) if is_choice else -1
+        if 0 <= choice < space.n:
+            return np.eye(int(space.n), dtype=np.float32)[choice]
+    elif isinstance(space, spaces.Box) and action.size == action_dim(space):
+        action = action.reshape(-1).astype(np.float64)
+        if ((space.low.flatten() <= action) & (action <= space.high.flatten())).all():
+            return np.clip(action.astype(np.float32), *inner_bounds(space))
+    raise ConfigurationError(f"the action {action} is not in {space}")

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from layeredrl.nets import Encoder
 from layeredrl.types import Observation
+from layeredrl.utils.checkpoints import to_array
 
 
 class EpisodeMemory:
@@ -113,9 +114,9 @@ class EpisodeMemory:
             state: The state.
         """
         self._memory = self._encoder.load_memory_state(state["memory"], self._device)
-        self._time = np.array(state["time"])
-        self._action = np.array(state["action"])
-        self._reward = np.array(state["reward"])
+        self._time = to_array(state["time"])
+        self._action = to_array(state["action"])
+        self._reward = to_array(state["reward"])
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self._device)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from layeredrl.errors import ConfigurationError
+from layeredrl.utils.checkpoints import to_array
 from layeredrl.utils.schedules import Schedule, as_schedule
 
 
@@ -20,8 +21,8 @@ class Exploration:
     random_duration: int = 1
     """Decisions per random phase, at least 1; the end of an episode ends it."""
     hold: int = 1
-    """Decisions for which the same random action is kept, at least 1: actions that last
-    lead further than ones that cancel."""
+    """Random decisions in a row for which the same action is kept, at least 1: actions
+    that last lead further than ones that cancel."""
     noise_std: Schedule | float = 0.0
     """Standard deviation of Gaussian noise on planned ``Box`` actions, in half ranges."""
 
@@ -32,6 +33,13 @@ class Exploration:
                 "random_duration and hold must be at least 1 and warm_up_env_steps at "
                 f"least 0, got {self.random_duration}, {self.hold} and "
                 f"{self.warm_up_env_steps}"
+            )
+        probability = as_schedule(self.random_probability)(self.warm_up_env_steps)
+        noise_std = as_schedule(self.noise_std)(self.warm_up_env_steps)
+        if not 0 <= probability <= 1 or not 0 <= noise_std < np.inf:
+            raise ConfigurationError(
+                "random_probability must be in [0, 1] and noise_std must not be "
+                f"negative, got {self.random_probability} and {self.noise_std}"
             )
 
 
@@ -75,6 +83,7 @@ class RunningExploration:
             self._remaining[instances[starts & idle]] = self._config.random_duration
         is_random = self._remaining[instances] > 0
         self._remaining[instances[is_random]] -= 1
+        self._held[instances[~is_random]] = 0
         return is_random
 
     def hold(self, instances: np.ndarray, fresh: np.ndarray) -> np.ndarray:
@@ -131,6 +140,6 @@ class RunningExploration:
         Args:
             state: The state.
         """
-        self._remaining = np.array(state["remaining"])
-        self._held = np.array(state["held"])
-        self._action = np.array(state["action"])
+        self._remaining = to_array(state["remaining"])
+        self._held = to_array(state["held"])
+        self._action = to_array(state["action"])

@@ -210,7 +210,7 @@ class RunningLevel(ABC):
         return {}
 
     def load_buffer_state(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`buffer_state` returned.
+        """Restore what :meth:`buffer_state` returned, after :meth:`load_state_dict`.
 
         Args:
             state: The state.

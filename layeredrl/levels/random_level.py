@@ -8,7 +8,7 @@ from gymnasium import spaces
 
 from layeredrl.levels.level import Level, LevelSpec, RunningLevel
 from layeredrl.types import Observation, Transition
-from layeredrl.utils.action_sampling import sample_features
+from layeredrl.utils.action_sampling import check_bounded, sample_features
 from layeredrl.utils.seeding import (
     numpy_generator,
     numpy_generator_state,
@@ -37,8 +37,12 @@ class RunningRandomLevel(RunningLevel):
 
         Args:
             spec: Where it will run.
+
+        Raises:
+            SpaceError: If decisions have no bounds to be drawn between.
         """
         super().__init__(spec)
+        check_bounded(spec.action_space)
         self._generator = numpy_generator(spec.seed)
 
     def get_action(

@@ -1,20 +1,22 @@
 """A planner level at work."""
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
-from tianshou.data import Batch
 
 from layeredrl.errors import ConfigurationError
+from layeredrl.levels.decision_store import DecisionStore
 from layeredrl.levels.episode_memory import EpisodeMemory
-from layeredrl.levels.exploration import RunningExploration
+from layeredrl.levels.exploration import Exploration, RunningExploration
 from layeredrl.levels.level import LevelSpec, RunningLevel
 from layeredrl.predictors import Predictor
 from layeredrl.types import Observation, Plan, Transition
 from layeredrl.utils.action_sampling import sample_features
 from layeredrl.utils.buffers import TransitionBuffer
+from layeredrl.utils.checkpoints import to_array
 from layeredrl.utils.seeding import (
     numpy_generator,
     numpy_generator_state,
@@ -23,7 +25,7 @@ from layeredrl.utils.seeding import (
     spawn,
     torch_generator,
 )
-from layeredrl.utils.spaces import action_dim
+from layeredrl.utils.spaces import action_dim, inner_bounds
 
 if TYPE_CHECKING:
     from layeredrl.levels.planner_level import PlannerLevel
@@ -34,7 +36,6 @@ class RunningPlannerLevel(RunningLevel):
 
     Attributes:
         planner: Plans.
-        buffer: Its decisions, or ``None`` in an acting copy.
         last_plan: The latest plan and the instances it was made for, for drawing.
         n_env_steps: Environment steps that its finished training decisions took.
         n_updates: Updates of the predictor so far.
@@ -49,7 +50,7 @@ class RunningPlannerLevel(RunningLevel):
 
         Raises:
             SpaceError: If the planner cannot plan in the action space.
-            ConfigurationError: If noise is asked for on discrete actions.
+            ConfigurationError: If noise is asked for on actions without bounds.
         """
         super().__init__(spec)
         self._recipe = recipe
@@ -67,11 +68,10 @@ class RunningPlannerLevel(RunningLevel):
             seed=seeds[2],
         )
         self._generator = numpy_generator(seeds[3])
-        self.buffer = (
-            TransitionBuffer(recipe.buffer_size, spec.n_instances, seeds[4])
-            if spec.keeps_buffer
-            else None
-        )
+        self._store: DecisionStore | None = None
+        if spec.keeps_buffer:
+            buffer = TransitionBuffer(recipe.buffer_size, spec.n_instances, seeds[4])
+            self._store = DecisionStore(buffer, spec.n_instances)
         dim = self._action_dim = action_dim(spec.action_space)
         self._exploration = RunningExploration(
             recipe.exploration, spec.n_instances, dim
@@ -88,6 +88,11 @@ class RunningPlannerLevel(RunningLevel):
     def predictor(self) -> Predictor:
         """What the level below may read."""
         return self._predictor
+
+    @property
+    def buffer(self) -> TransitionBuffer | None:
+        """Its decisions; ``None`` in an acting copy."""
+        return None if self._store is None else self._store.buffer
 
     @property
     def reward_gamma(self) -> float:
@@ -129,8 +134,10 @@ class RunningPlannerLevel(RunningLevel):
         self._memory.note_reward(reward, instances)
         if self.is_training:
             self.n_env_steps += int(transition.n_env_steps.sum())
-            if self.buffer is not None:
-                self._store(self.buffer, transition, reward)
+            if self._store is not None:
+                self._store.add(transition, reward, self._was_random[instances])
+        elif self._store is not None:
+            self._store.skip(instances)
         return np.ones(len(instances), dtype=bool)
 
     def reset(self, instances: np.ndarray) -> None:
@@ -138,10 +145,12 @@ class RunningPlannerLevel(RunningLevel):
         self.planner.reset(instances)
         self._exploration.reset(instances)
         self._memory.reset(instances)
+        if self._store is not None:
+            self._store.skip(instances)
 
     def learn(self, n_total_env_steps: int) -> dict[str, float]:
         """Take the updates that are due."""
-        if self.buffer is None or len(self.buffer) == 0:
+        if not self.is_training or self.buffer is None or len(self.buffer) == 0:
             return {}
         schedule = self._recipe.learning
         n_steps = schedule.updates_owed(
@@ -166,7 +175,7 @@ class RunningPlannerLevel(RunningLevel):
         generator = self._predictor.generator
         assert generator is not None
         return {
-            "predictor": _copied(self._predictor.state_dict()),
+            "predictor": copy.deepcopy(dict(self._predictor.state_dict())),
             "training": self._predictor.training_state(),
             "predictor_generator": generator.get_state(),
             "planner": self.planner.state_dict(),
@@ -187,13 +196,15 @@ class RunningPlannerLevel(RunningLevel):
         set_numpy_generator_state(self._generator, state["generator"])
         self._exploration.load_state_dict(state["exploration"])
         self._load_counters(state["counters"])
-        self._was_random = np.array(state["was_random"])
+        self._was_random = to_array(state["was_random"])
         self._memory.load_state_dict(state["memory"])
+        if self._store is not None:  # unless its buffer is loaded next, it is another
+            self._store.skip(np.arange(self.spec.n_instances))
 
     def acting_state(self) -> dict[str, Any]:
         """Copy the predictor and the counters."""
         return {
-            "predictor": _copied(self._predictor.state_dict()),
+            "predictor": copy.deepcopy(dict(self._predictor.state_dict())),
             "counters": self._counters(),
         }
 
@@ -204,12 +215,12 @@ class RunningPlannerLevel(RunningLevel):
 
     def buffer_state(self) -> dict[str, Any]:
         """Copy the replay buffer."""
-        return {} if self.buffer is None else self.buffer.state_dict()
+        return {} if self._store is None else self._store.state_dict()
 
     def load_buffer_state(self, state: dict[str, Any]) -> None:
         """Restore the replay buffer."""
-        if self.buffer is not None and state:
-            self.buffer.load_state_dict(state)
+        if self._store is not None and state:
+            self._store.load_state_dict(state)
 
     def _random_actions(self, instances: np.ndarray) -> np.ndarray:
         self.planner.reset(instances)  # a plan that was not followed is no start
@@ -229,27 +240,6 @@ class RunningPlannerLevel(RunningLevel):
         noise = self._generator.standard_normal(action.shape, dtype=np.float32)
         return np.clip(action + 0.5 * std * (high - low) * noise, low, high)
 
-    def _store(
-        self, buffer: TransitionBuffer, transition: Transition, reward: np.ndarray
-    ) -> None:
-        def as_batch(obs: Observation) -> Any:
-            return Batch(obs) if isinstance(obs, dict) else obs
-
-        info = {
-            "n_env_steps": transition.n_env_steps,
-            "random_mode": self._was_random[transition.instances],
-        }
-        batch = Batch(
-            obs=as_batch(transition.obs),
-            act=transition.action,
-            rew=reward,
-            terminated=transition.terminated,
-            truncated=transition.truncated,
-            obs_next=as_batch(transition.next_obs),
-            info=Batch(info),
-        )
-        buffer.add(batch, buffer_ids=transition.instances)
-
     def _counters(self) -> dict[str, int]:
         return {
             "n_env_steps": self.n_env_steps,
@@ -263,20 +253,13 @@ class RunningPlannerLevel(RunningLevel):
         self._last_learned = counters["last_learned"]
 
 
-def _copied(state: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.detach().clone() for name, value in state.items()}
-
-
 def _noise_range(
-    space: spaces.Space, exploration: Any
+    space: spaces.Space, exploration: Exploration
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    if isinstance(space, spaces.Box):
-        return (
-            space.low.reshape(-1).astype(np.float32),
-            space.high.reshape(-1).astype(np.float32),
-        )
-    if exploration.noise_std != 0.0:
-        raise ConfigurationError(
-            f"Gaussian noise needs Box actions, got {space}; use random_probability"
-        )
-    return None
+    if exploration.noise_std == 0.0:
+        return None
+    if isinstance(space, spaces.Box) and space.is_bounded():
+        return inner_bounds(space)
+    raise ConfigurationError(
+        f"Gaussian noise needs bounded Box actions, got {space}; use random_probability"
+    )

@@ -7,6 +7,20 @@ from layeredrl.errors import SpaceError
 from layeredrl.utils.spaces import action_dim, inner_bounds
 
 
+def check_bounded(space: spaces.Space) -> None:
+    """Refuse spaces without a uniform distribution.
+
+    Args:
+        space: A space of actions.
+
+    Raises:
+        SpaceError: If it is neither a bounded ``Box`` nor ``Discrete``.
+    """
+    action_dim(space)  # raises where actions are of no usable kind
+    if isinstance(space, spaces.Box) and not space.is_bounded():
+        raise SpaceError(f"uniform actions need bounds, got {space}")
+
+
 def sample_features(
     space: spaces.Space, n: int, generator: np.random.Generator
 ) -> np.ndarray:
@@ -23,12 +37,11 @@ def sample_features(
     Raises:
         SpaceError: If a ``Box`` is not bounded.
     """
+    check_bounded(space)
     dim = action_dim(space)
     if isinstance(space, spaces.Discrete):
         return np.eye(dim, dtype=np.float32)[generator.integers(dim, size=n)]
     assert isinstance(space, spaces.Box)
-    if not space.is_bounded():
-        raise SpaceError(f"uniform actions need bounds, got {space}")
     low, high = inner_bounds(space)
     drawn = generator.uniform(low, high, (n, dim)).astype(np.float32)
     return np.clip(drawn, low, high)  # rounding to float32 can reach beyond
