@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from layeredrl.errors import ShapeError
 from layeredrl.hierarchies.decision_records import DecisionRecord
 from layeredrl.hierarchies.space_fitting import ActionCheck
 from layeredrl.levels import RunningLevel
@@ -34,7 +35,8 @@ class ControlFlow:
         self._maps = list(maps)
         self._checks = list(checks)
         self._records = [
-            DecisionRecord(n_instances, level.reward_gamma) for level in levels
+            DecisionRecord(n_instances, level.reward_gamma, check.neutral)
+            for level, check in zip(levels, checks, strict=True)
         ]
 
     def decide(self, obs: Observation, active: np.ndarray) -> np.ndarray:
@@ -46,7 +48,7 @@ class ControlFlow:
 
         Returns:
             Action features for the environment, (n_instances, A); those of instances
-            that are not active are stale.
+            that are not active are legal but stale.
 
         Raises:
             LevelInputError: If a level emits something outside the space below.
@@ -59,7 +61,7 @@ class ControlFlow:
                 continue
             seen = _rows(self._maps[i](obs), instances)
             action = level.get_action(seen, self._input_of(i, instances), instances)
-            self._checks[i](action, instances)
+            action = self._checks[i](action, instances)
             record.begin(seen, action, instances)
         return self._records[-1].action
 
@@ -81,6 +83,9 @@ class ControlFlow:
             truncated: Whether the episode was cut off, (n_instances,).
             info: Arrays (n_instances, ...) for the levels.
             active: Which instances took the step, (n_instances,) bool.
+
+        Raises:
+            ShapeError: If a level does not say who hands control back.
         """
         for record in self._records:
             record.add(reward, active)
@@ -102,7 +107,13 @@ class ControlFlow:
                 n_env_steps=n_steps,
                 info={key: value[returning] for key, value in info.items()},
             )
-            handed_back = self._levels[i].process_transition(transition)
+            handed_back = np.asarray(self._levels[i].process_transition(transition))
+            if handed_back.shape != returning.shape or handed_back.dtype != bool:
+                raise ShapeError(
+                    f"level {i} ({type(self._levels[i]).__name__}) must say of each of "
+                    f"{len(returning)} instances whether it hands control back, it says "
+                    f"{handed_back!r}"
+                )
             returning = returning[handed_back | done[returning]]
         finished = np.flatnonzero(done)
         if finished.size:

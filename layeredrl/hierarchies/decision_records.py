@@ -5,20 +5,22 @@ from typing import Any
 import numpy as np
 
 from layeredrl.types import Observation
+from layeredrl.utils.checkpoints import to_array
 
 
 class DecisionRecord:
     """One level's decision in progress in every instance: a semi-MDP step in the making."""
 
-    def __init__(self, n_instances: int, gamma: float):
+    def __init__(self, n_instances: int, gamma: float, neutral: np.ndarray):
         """Start with every instance awaiting a decision.
 
         Args:
             n_instances: Environment instances.
             gamma: Discount per environment step of the level's rewards.
+            neutral: Action features that stand for no decision yet, (A,).
         """
         self.needs_decision = np.ones(n_instances, dtype=bool)
-        self.action: np.ndarray = np.empty((n_instances, 0), np.float32)
+        self.action = np.tile(neutral, (n_instances, 1))
         self._obs: dict[str, np.ndarray] = {}
         self._gamma = gamma
         self._reward = np.zeros(n_instances)
@@ -35,8 +37,6 @@ class DecisionRecord:
             action: What it decided, features (B, A).
             instances: Which instances, (B,).
         """
-        if self.action.shape[1] != action.shape[1]:
-            self.action = np.zeros((len(self.action), action.shape[1]), np.float32)
         self.action[instances] = action
         for key, value in _parts(obs).items():
             if key not in self._obs:
@@ -108,12 +108,12 @@ class DecisionRecord:
         Args:
             state: The state.
         """
-        self.needs_decision = np.array(state["needs_decision"])
-        self.action = np.array(state["action"])
-        self._obs = {key: np.array(value) for key, value in state["obs"].items()}
-        self._reward = np.array(state["reward"])
-        self._discount = np.array(state["discount"])
-        self._n_env_steps = np.array(state["n_env_steps"])
+        self.needs_decision = to_array(state["needs_decision"])
+        self.action = to_array(state["action"])
+        self._obs = {key: to_array(value) for key, value in state["obs"].items()}
+        self._reward = to_array(state["reward"])
+        self._discount = to_array(state["discount"])
+        self._n_env_steps = to_array(state["n_env_steps"])
 
 
 _ONLY = ""

@@ -9,7 +9,12 @@ import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 
-from layeredrl.errors import CheckpointError, ConfigurationError, ShapeError
+from layeredrl.errors import (
+    CheckpointError,
+    ConfigurationError,
+    ObservationError,
+    ShapeError,
+)
 from layeredrl.hierarchies.control_flow import ControlFlow
 from layeredrl.hierarchies.persistence import (
     load_buffers,
@@ -20,11 +25,14 @@ from layeredrl.hierarchies.persistence import (
 )
 from layeredrl.hierarchies.space_fitting import (
     ActionCheck,
+    check_same_spaces,
     decision_intervals,
     resolve_spaces,
+    single_spaces,
 )
 from layeredrl.levels import Level, LevelSpec, RunningLevel
 from layeredrl.types import Observation
+from layeredrl.utils.checkpoints import to_array
 from layeredrl.utils.observation_maps import MapDescription, observation_map
 from layeredrl.utils.seeding import spawn
 from layeredrl.utils.spaces import ObservationLayout, features_to_action
@@ -72,7 +80,8 @@ class Hierarchy:
             keeps_buffers: Whether levels keep replay buffers; acting copies do not.
 
         Raises:
-            ConfigurationError: If there are no levels, or not one map per level.
+            ConfigurationError: If there are no levels, or not one map per level, or
+                ``env`` is no environment.
             SpaceError: If spaces cannot be fitted, or a map does not fit.
         """
         maps = [None] * len(levels) if obs_maps is None else list(obs_maps)
@@ -82,9 +91,9 @@ class Hierarchy:
                 f"levels, got {len(levels)} levels and {len(maps)} maps"
             )
         self._recipe = (tuple(levels), tuple(maps))
+        self.observation_space, self.action_space = single_spaces(env)
         self._is_vector = isinstance(env, VectorEnv)
         self.n_instances = env.num_envs if isinstance(env, VectorEnv) else 1
-        self.observation_space, self.action_space = _single_spaces(env)
         self._layout = ObservationLayout.of(self.observation_space)
         self._maps = [observation_map(m, self._layout) for m in maps]
         self._device = torch.device(device)
@@ -146,6 +155,7 @@ class Hierarchy:
         """
         if instances is None:
             instances = np.arange(self.n_instances)
+        self._active[instances] = False
         self._flow.reset(instances)
 
     def get_action(self, obs: Any, active: np.ndarray | None = None) -> Any:
@@ -164,10 +174,11 @@ class Hierarchy:
             ObservationError: If an active instance's observation is NaN or infinite, or
                 does not fit its space.
             LevelInputError: If a level emits something outside the space below.
+            ShapeError: If ``active`` is no mask of all instances.
         """
-        active = np.ones(self.n_instances, bool) if active is None else active
-        self._active = active
+        active = self._mask(active)
         features = self._flow.decide(self._flatten(obs, active), active)
+        self._active = active
         actions = features_to_action(self.action_space, features)
         return actions if self._is_vector else actions[0]
 
@@ -181,29 +192,35 @@ class Hierarchy:
     ) -> None:
         """Report what the last actions led to, from the bottom level to the top.
 
+        Nothing is stored or counted anywhere if something is wrong with the arguments.
+
         Args:
             next_obs: The observations after the step; true final ones where an episode
                 ended, never those of a reset.
             reward: Rewards of the step, (n_instances,), or a number.
             terminated: Whether the environment ended the episode.
             truncated: Whether the episode was cut off.
-            info: Arrays (n_instances, ...) handed to the levels.
+            info: What the environment tells beside it; its arrays of numbers,
+                (n_instances, ...), or its numbers where there is a single instance, are
+                handed to the levels, all else is left out.
 
         Raises:
-            ObservationError: If an observation is NaN or infinite, or does not fit.
+            ObservationError: If an active instance's observation or reward is NaN or
+                infinite, or does not fit.
             ShapeError: If the arrays do not have one entry per instance.
         """
         active = self._active
-        if self.is_training:
-            self.n_env_steps += int(active.sum())
-        self._flow.report(
+        step = (
             self._flatten(next_obs, active),
-            self._per_instance(reward, np.float64, "reward"),
+            self._finite_reward(reward, active),
             self._per_instance(terminated, np.bool_, "terminated"),
             self._per_instance(truncated, np.bool_, "truncated"),
-            info or {},
-            active,
+            self._numbers(info or {}),
         )
+        self._active = np.zeros(self.n_instances, dtype=bool)
+        if self.is_training:
+            self.n_env_steps += int(active.sum())
+        self._flow.report(*step, active)
 
     def learn(self) -> dict[str, float]:
         """Let every level learn that is due.
@@ -245,7 +262,11 @@ class Hierarchy:
 
         Returns:
             The copy, in evaluation mode.
+
+        Raises:
+            SpaceError: If the environment has other spaces.
         """
+        self.check_env(env)
         levels, maps = self._recipe
         copy = Hierarchy(
             levels, env, maps, device=self._device, seed=seed, keeps_buffers=False
@@ -253,6 +274,18 @@ class Hierarchy:
         copy.load_acting_state(self.acting_state())
         copy.eval()
         return copy
+
+    def check_env(self, env: gym.Env | VectorEnv) -> None:
+        """Refuse an environment for which this hierarchy was not made.
+
+        Args:
+            env: An environment; its size does not matter.
+
+        Raises:
+            SpaceError: If it has other spaces.
+            ConfigurationError: If it is no environment.
+        """
+        check_same_spaces(env, self.observation_space, self.action_space)
 
     def state_dict(self) -> dict[str, Any]:
         """Copy everything that changes, but for the replay buffers.
@@ -277,7 +310,7 @@ class Hierarchy:
             level.load_state_dict(saved)
         self._flow.load_state_dict(state["flow"])
         self.n_env_steps = state["n_env_steps"]
-        self._active = np.array(state["active"])
+        self._active = to_array(state["active"])
 
     def save(self, path: str | Path, with_buffers: bool = True) -> None:
         """Write everything that changes to one file, atomically.
@@ -329,12 +362,12 @@ class Hierarchy:
             CheckpointError: If the file is truncated, foreign or newer, does not say how
                 its levels are built, or does not fit the environment.
         """
-        (levels, maps), acting = read_recipe(path, trusted)
-        hierarchy = cls(levels, env, maps, device, seed, keeps_buffers=False)
+        (levels, maps), acting = read_recipe(path, env, trusted)
         try:
+            hierarchy = cls(levels, env, maps, device, seed, keeps_buffers=False)
             hierarchy.load_acting_state(acting)
-        except RuntimeError as error:
-            raise CheckpointError(f"{path} does not fit {env}: {error}") from error
+        except Exception as error:  # whatever the file leads to, it is the file's fault
+            raise CheckpointError(f"{path} does not fit {env}: {error!r}") from error
         hierarchy.eval()
         return hierarchy
 
@@ -350,13 +383,14 @@ class Hierarchy:
         save_buffers(self, path)
 
     def load_buffers(self, path: str | Path) -> None:
-        """Read what :meth:`save_buffers` wrote.
+        """Read what :meth:`save_buffers` wrote; new episodes begin.
 
         Args:
             path: The file.
 
         Raises:
-            CheckpointError: If the file is not whole, or of another hierarchy.
+            CheckpointError: If the file is not whole, or of another hierarchy; nothing
+                has changed then.
         """
         load_buffers(self, path)
 
@@ -364,6 +398,41 @@ class Hierarchy:
         if not self._is_vector:
             obs = _with_batch_axis(obs)
         return self._layout.flatten(obs, self.n_instances, active)
+
+    def _mask(self, active: np.ndarray | None) -> np.ndarray:
+        if active is None:
+            return np.ones(self.n_instances, dtype=bool)
+        active = np.array(active)
+        if active.shape != (self.n_instances,) or active.dtype != bool:
+            raise ShapeError(
+                f"active must be a boolean mask of shape ({self.n_instances},), got "
+                f"{active!r}"
+            )
+        return active
+
+    def _finite_reward(self, reward: Any, active: np.ndarray) -> np.ndarray:
+        reward = self._per_instance(reward, np.float64, "reward")
+        wrong = np.flatnonzero(active & ~np.isfinite(reward))
+        if wrong.size:
+            raise ObservationError(
+                f"the reward of instance {wrong[0]} is {reward[wrong[0]]}"
+            )
+        return reward
+
+    def _numbers(self, info: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        kinds = (
+            (np.ndarray,) if self._is_vector else (np.ndarray, np.generic, float, int)
+        )
+        arrays = {
+            key: np.asarray(value) if self._is_vector else np.asarray(value)[None]
+            for key, value in info.items()
+            if isinstance(value, kinds)
+        }
+        return {
+            key: array
+            for key, array in arrays.items()
+            if array.dtype.kind in "biuf" and array.shape[:1] == (self.n_instances,)
+        }
 
     def _per_instance(self, value: Any, dtype: type, name: str) -> np.ndarray:
         array: np.ndarray = np.asarray(value, dtype=dtype)
@@ -374,12 +443,6 @@ class Hierarchy:
                 f"{name} has shape {array.shape}, expected ({self.n_instances},)"
             )
         return array
-
-
-def _single_spaces(env: gym.Env | VectorEnv) -> tuple[gym.Space, gym.Space]:
-    if isinstance(env, VectorEnv):
-        return env.single_observation_space, env.single_action_space
-    return env.observation_space, env.action_space
 
 
 def _with_batch_axis(obs: Any) -> Any:

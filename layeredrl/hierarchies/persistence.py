@@ -1,10 +1,15 @@
 """Hierarchies on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gymnasium as gym
+from gymnasium.vector import VectorEnv
+
 from layeredrl.errors import CheckpointError, ConfigurationError
+from layeredrl.hierarchies.space_fitting import describe_spaces, single_spaces
 from layeredrl.levels import Level
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
 from layeredrl.utils.observation_maps import MapDescription
@@ -25,13 +30,18 @@ def describe(hierarchy: "Hierarchy") -> dict[str, str]:
         hierarchy: The hierarchy.
 
     Returns:
-        Level classes, spaces and number of instances.
+        Levels, spaces and number of instances.
     """
+    levels = [
+        f"{type(level).__name__} that sees {level.spec.obs_shape} and decides in "
+        f"{level.spec.action_space}"
+        for level in hierarchy.levels
+    ]
     return {
-        "levels": ", ".join(type(level).__name__ for level in hierarchy.levels),
+        "levels": "; ".join(levels),
         "observation space": str(hierarchy.observation_space),
-        "action space": str(hierarchy.action_space),
         "instances": str(hierarchy.n_instances),
+        **describe_spaces(hierarchy.observation_space, hierarchy.action_space),
     }
 
 
@@ -76,34 +86,37 @@ def restore_hierarchy(hierarchy: "Hierarchy", path: str | Path) -> None:
             changed then.
     """
     content = load_checkpoint(path, KIND)
-    check_description(content["description"], describe(hierarchy), path)
-    before = hierarchy.state_dict()
-    try:
+    with _all_or_nothing(hierarchy, path):
+        check_description(content["description"], describe(hierarchy), path)
         hierarchy.load_state_dict(content["state"])
         if content["buffers"] is not None:
             _load_buffer_states(hierarchy, content["buffers"])
-    except (RuntimeError, KeyError, ValueError) as error:
-        hierarchy.load_state_dict(before)
-        raise CheckpointError(f"{path} does not fit this hierarchy: {error}") from error
 
 
 def read_recipe(
-    path: str | Path, trusted: Sequence[str]
+    path: str | Path, env: gym.Env | VectorEnv, trusted: Sequence[str]
 ) -> tuple[Recipe, dict[str, Any]]:
     """Read the descriptions of levels and maps, and what acting needs.
 
     Args:
         path: The file.
+        env: Where the hierarchy will act.
         trusted: Packages beside ours whose names may be resolved.
 
     Returns:
         The recipe and the acting state.
 
     Raises:
-        CheckpointError: If the file is not whole, or its levels could not be described
-            when it was saved.
+        CheckpointError: If the file is not whole, is of an environment with other spaces,
+            or its levels could not be described when it was saved.
     """
     content = load_checkpoint(path, KIND)
+    missing = {"description", "recipe", "why_no_recipe", "acting"} - content.keys()
+    if missing:
+        raise CheckpointError(f"{path} lacks {sorted(missing)}")
+    check_description(
+        content["description"], describe_spaces(*single_spaces(env)), path
+    )
     if content["recipe"] is None:
         raise CheckpointError(
             f"{path} does not say how its levels are built ({content['why_no_recipe']});"
@@ -131,18 +144,22 @@ def save_buffers(hierarchy: "Hierarchy", path: str | Path) -> None:
 
 
 def load_buffers(hierarchy: "Hierarchy", path: str | Path) -> None:
-    """Read what :func:`save_buffers` wrote.
+    """Read what :func:`save_buffers` wrote; new episodes begin.
 
     Args:
         hierarchy: Of the same levels, spaces and size.
         path: The file.
 
     Raises:
-        CheckpointError: If the file is not whole, or does not fit.
+        CheckpointError: If the file is not whole, or does not fit; nothing has changed
+            then.
     """
     content = load_checkpoint(path, BUFFERS_KIND)
-    check_description(content["description"], describe(hierarchy), path)
-    _load_buffer_states(hierarchy, content["buffers"])
+    with _all_or_nothing(hierarchy, path):
+        check_description(content["description"], describe(hierarchy), path)
+        _load_buffer_states(hierarchy, content["buffers"])
+    # The episodes in progress are not those that the buffers end with.
+    hierarchy.reset()
 
 
 def check_description(
@@ -165,6 +182,22 @@ def check_description(
     ]
     if different:
         raise CheckpointError(f"{path} is of another hierarchy: {'; '.join(different)}")
+
+
+@contextmanager
+def _all_or_nothing(hierarchy: "Hierarchy", path: str | Path) -> Iterator[None]:
+    """Undo everything if what a file holds turns out not to fit."""
+    before, buffers = hierarchy.state_dict(), _buffer_states(hierarchy)
+    try:
+        yield
+    except BaseException as error:
+        hierarchy.load_state_dict(before)
+        _load_buffer_states(hierarchy, buffers)
+        if isinstance(error, CheckpointError) or not isinstance(error, Exception):
+            raise
+        raise CheckpointError(
+            f"{path} does not fit this hierarchy: {error!r}"
+        ) from error
 
 
 def _buffer_states(hierarchy: "Hierarchy") -> list[dict[str, Any]]:

@@ -5,10 +5,73 @@ from collections.abc import Sequence
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv
 
-from layeredrl.errors import ConfigurationError, LevelInputError
+from layeredrl.errors import ConfigurationError, LevelInputError, SpaceError
 from layeredrl.levels import Level
-from layeredrl.utils.spaces import action_dim
+from layeredrl.utils.space_leaves import leaves
+from layeredrl.utils.spaces import action_dim, inner_bounds
+
+
+def single_spaces(env: gym.Env | VectorEnv) -> tuple[gym.Space, gym.Space]:
+    """Read the spaces of a single instance.
+
+    Args:
+        env: An environment or vector environment.
+
+    Returns:
+        Observation and action space.
+
+    Raises:
+        ConfigurationError: If it is neither.
+    """
+    if isinstance(env, VectorEnv):
+        return env.single_observation_space, env.single_action_space
+    if isinstance(env, gym.Env):
+        return env.observation_space, env.action_space
+    raise ConfigurationError(f"expected an environment, got {env!r}")
+
+
+def describe_spaces(
+    observation_space: gym.Space, action_space: gym.Space
+) -> dict[str, str]:
+    """Say in words what networks depend on.
+
+    Args:
+        observation_space: Observations of a single instance.
+        action_space: Actions of a single instance.
+
+    Returns:
+        The kinds and sizes of the observation's parts, but not their bounds; the action
+        space.
+    """
+    parts = [
+        f"{name or 'array'}: {type(leaf).__name__} of {spaces.flatdim(leaf)}"
+        for name, leaf in leaves(observation_space)
+    ]
+    return {"observations": ", ".join(parts), "actions": str(action_space)}
+
+
+def check_same_spaces(
+    env: gym.Env | VectorEnv, observation_space: gym.Space, action_space: gym.Space
+) -> None:
+    """Refuse an environment in which a hierarchy cannot act.
+
+    Args:
+        env: The environment.
+        observation_space: The hierarchy's observation space.
+        action_space: The hierarchy's action space.
+
+    Raises:
+        SpaceError: If they differ in kinds or sizes, or in the actions.
+        ConfigurationError: If it is no environment.
+    """
+    own = describe_spaces(observation_space, action_space)
+    for what, found in describe_spaces(*single_spaces(env)).items():
+        if found != own[what]:
+            raise SpaceError(
+                f"the hierarchy was built for {what} {own[what]}; {env} has {found}"
+            )
 
 
 def resolve_spaces(
@@ -25,8 +88,14 @@ def resolve_spaces(
 
     Raises:
         SpaceError: If a level cannot act in the space below it.
-        ConfigurationError: If a level below the top takes no input.
+        ConfigurationError: If a level below the top takes no input, or is no level.
     """
+    for i, level in enumerate(levels):
+        if not isinstance(level, Level):
+            raise ConfigurationError(
+                f"level {i} is {level!r}; a hierarchy is built from descriptions of "
+                "levels, such as RandomLevel()"
+            )
     action_dim(env_action_space)  # raises where actions are of no usable kind
     action_spaces = [env_action_space]
     for i in range(len(levels) - 1, 0, -1):
@@ -55,8 +124,17 @@ def decision_intervals(levels: Sequence[Level]) -> list[int]:
     return intervals
 
 
+# Networks and searches round in float32, so a little beyond the bounds is legal.
+_SLACK = 1e-5
+
+
 class ActionCheck:
-    """Checks that what a level emits belongs to the space below."""
+    """Checks that what a level emits belongs to the space below.
+
+    Attributes:
+        neutral: Features of an action in the space, (A,): for instances that have not
+            acted yet.
+    """
 
     def __init__(self, space: gym.Space, level_name: str):
         """Prepare the bounds.
@@ -69,34 +147,46 @@ class ActionCheck:
         self._level_name = level_name
         self._dim = action_dim(space)
         if isinstance(space, spaces.Box):
-            low, high = space.low.reshape(-1), space.high.reshape(-1)
-            # Networks round in float32, so a little beyond the bounds is legal.
-            slack = 1e-5 * (1.0 + np.abs(np.where(np.isfinite(high), high, 0.0)))
-            self._low, self._high = low - slack, high + slack
+            self._low, self._high = inner_bounds(space)
+            self.neutral = np.zeros(self._dim, np.float32)
+            self.neutral = np.clip(self.neutral, self._low, self._high)
         else:
-            self._low, self._high = np.zeros(self._dim), np.ones(self._dim)
+            self.neutral = np.eye(self._dim, dtype=np.float32)[0]
+            self._low, self._high = np.zeros_like(self.neutral), np.ones(self._dim)
 
-    def __call__(self, action: np.ndarray, instances: np.ndarray) -> None:
+    def __call__(self, action: np.ndarray, instances: np.ndarray) -> np.ndarray:
         """Check a batch.
 
         Args:
             action: Action features (B, A).
             instances: Which instances they are for, (B,).
 
+        Returns:
+            The actions in float32; what left the bounds by rounding is back within.
+
         Raises:
-            LevelInputError: If a row has another size, leaves the space, or is NaN.
+            LevelInputError: If a row has another size, leaves the space, or is not
+                finite.
         """
+        action = np.asarray(action, np.float32)
         if action.shape != (len(instances), self._dim):
             raise LevelInputError(
                 f"{self._level_name} emitted shape {action.shape} for {len(instances)} "
                 f"instances, the space below takes {self._dim} features: {self._space}"
             )
-        inside = (action >= self._low) & (action <= self._high)
+        legal = np.clip(action, self._low, self._high)
+        with np.errstate(invalid="ignore"):  # infinite where there are no bounds
+            inside = np.abs(action - legal) <= _SLACK * (1.0 + np.abs(legal))
         if isinstance(self._space, spaces.Discrete):
-            inside &= (action.sum(-1, keepdims=True) == 1.0) & (action % 1.0 == 0.0)
+            is_one_hot = ((action == 0.0) | (action == 1.0)).all(-1) & (
+                action.sum(-1) == 1.0
+            )
+            inside &= is_one_hot[:, None]
+        inside &= np.isfinite(action)
         if not inside.all():
             row = int(np.flatnonzero(~inside.all(-1))[0])
             raise LevelInputError(
                 f"{self._level_name} emitted {action[row]} for instance "
                 f"{instances[row]}, which is outside the space below: {self._space}"
             )
+        return legal

@@ -120,6 +120,9 @@ class TransitionBuffer(VectorReplayBuffer):
             )
         if saved:
             self.set_batch(_dict_to_batch(state["transitions"]))
+        else:  # as before the first transition: the next one decides the shapes
+            for empty in (self, *self.buffers):
+                empty._meta = Batch()
         for i, ring in enumerate(self.buffers):
             where = state["rings"][i]
             ring._insertion_idx, ring._size = where["insertion_index"], where["size"]
