@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from tqdm import tqdm
 
-from layeredrl.collectors.env_stepper import EnvStepper, Step
+from layeredrl.collectors.env_stepper import EnvStepper
 from layeredrl.collectors.episodes import Episode, EpisodeTracker, summarize
 from layeredrl.collectors.evaluator import evaluate
 from layeredrl.collectors.metrics_log import MetricsLog
@@ -53,15 +53,15 @@ class Collector:
         Raises:
             ConfigurationError: If ``env`` is no vector environment, has another size than
                 the hierarchy was built for, or is the test environment too.
+            SpaceError: If an environment has other spaces than the hierarchy.
         """
-        self._stepper = EnvStepper(env)
-        if env.num_envs != hierarchy.n_instances:
-            raise ConfigurationError(
-                f"the hierarchy was built for {hierarchy.n_instances} instances, the "
-                f"environment has {env.num_envs}"
-            )
+        self._stepper = EnvStepper(env, hierarchy)
         if env is test_env:
             raise ConfigurationError("tests need an environment of their own")
+        hierarchy.check_env(env)
+        if test_env is not None:
+            EnvStepper(test_env)  # raises where it cannot be stepped
+            hierarchy.check_env(test_env)
         self.hierarchy = hierarchy
         self._test_env = test_env
         self._log = metrics_log or MetricsLog(writer=writer)
@@ -69,6 +69,7 @@ class Collector:
         self._recent: deque[Episode] = deque(maxlen=_RECENT_EPISODES)
         self._test_seed = np.random.SeedSequence(0)
         self._last_test: dict[str, float] = {}
+        self._learned: dict[str, float] = {}
         self._is_reset = False
         self.n_env_steps = 0
         self.n_episodes = 0
@@ -112,27 +113,27 @@ class Collector:
             ConfigurationError: If a number is not positive, or tests are asked for
                 without a test environment.
         """
-        self._check(n_steps, test_interval, log_interval)
+        self._check(n_steps, test_interval, n_test_episodes, log_interval)
         if not self._is_reset:
             self.reset(seed=0)
         self.hierarchy.train()
         goal = self.n_env_steps + n_steps
         started, first = time.monotonic(), self.n_env_steps
-        learned: dict[str, float] = {}
         with tqdm(total=n_steps, unit="step", disable=not show_progress) as bar:
             while self.n_env_steps < goal:
                 before = self.n_env_steps
-                self._step()
+                has_news = self._step()
                 if learn:
-                    learned |= self.hierarchy.learn()
+                    self._learned |= self.hierarchy.learn()
                 if _passed(test_interval, before, self.n_env_steps):
                     self._log.write(self.n_env_steps, self.test(n_test_episodes))
+                    has_news = True
                 if _passed(log_interval, before, self.n_env_steps):
-                    rate = (self.n_env_steps - first) / (time.monotonic() - started)
-                    self._write(learned, rate)
-                    learned = {}
+                    seconds = max(time.monotonic() - started, 1e-9)
+                    self._write((self.n_env_steps - first) / seconds)
+                if has_news:
+                    bar.set_postfix(self._headline(), refresh=False)
                 bar.update(min(self.n_env_steps, goal) - min(before, goal))
-                bar.set_postfix(self._headline(), refresh=False)
         return self._summary()
 
     def test(self, n_episodes: int) -> dict[str, float]:
@@ -156,7 +157,8 @@ class Collector:
         self._last_test = {f"test/{name}": value for name, value in summary.items()}
         return self._last_test
 
-    def _step(self) -> Step:
+    def _step(self) -> bool:
+        """Take a step; tell whether it finished episodes."""
         stepper = self._stepper
         actions = self.hierarchy.get_action(stepper.obs, stepper.active)
         step = stepper.step(actions)
@@ -168,12 +170,13 @@ class Collector:
         self._recent.extend(finished)
         self.n_episodes += len(finished)
         self.n_env_steps += int(step.taken.sum())
-        return step
+        return bool(finished)
 
-    def _write(self, learned: dict[str, float], rate: float) -> None:
+    def _write(self, rate: float) -> None:
         train = {f"train/{k}": v for k, v in summarize(list(self._recent)).items()}
         rates = {"time/env_steps_per_s": rate}
-        self._log.write(self.n_env_steps, learned | train | rates)
+        self._log.write(self.n_env_steps, self._learned | train | rates)
+        self._learned = {}
 
     def _headline(self) -> dict[str, str]:
         numbers = {**summarize(list(self._recent)), **self._last_test}
@@ -190,13 +193,21 @@ class Collector:
         return train | self._last_test | {"env_steps": float(self.n_env_steps)}
 
     def _check(
-        self, n_steps: int, test_interval: int | None, log_interval: int
+        self,
+        n_steps: int,
+        test_interval: int | None,
+        n_test_episodes: int,
+        log_interval: int,
     ) -> None:
-        if min(n_steps, log_interval, test_interval or 1) < 1:
-            raise ConfigurationError(
-                "n_steps, test_interval and log_interval must be positive, got "
-                f"{n_steps}, {test_interval} and {log_interval}"
-            )
+        numbers = {
+            "n_steps": n_steps,
+            "test_interval": 1 if test_interval is None else test_interval,
+            "n_test_episodes": n_test_episodes,
+            "log_interval": log_interval,
+        }
+        for name, number in numbers.items():
+            if number < 1:
+                raise ConfigurationError(f"{name} must be at least 1, got {number}")
         if test_interval is not None and self._test_env is None:
             raise ConfigurationError("tests were asked for, but there is no test_env")
 

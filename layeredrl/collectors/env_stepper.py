@@ -1,5 +1,6 @@
 """One way to step vector environments, whatever their autoreset mode."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from layeredrl.errors import ConfigurationError
+from layeredrl.hierarchies import Hierarchy
 
 SUCCESS_KEYS = ("success", "is_success")
 
@@ -35,21 +37,25 @@ class Step(NamedTuple):
 class EnvStepper:
     """Steps a vector environment; every autoreset mode gives the same transitions.
 
+    What it returns stays as it is, even where the environment writes its next
+    observations into the same arrays.
+
     Attributes:
         obs: Observations to act on.
         active: Which instances are within an episode, (B,) bool. In ``NEXT_STEP`` mode
             one step after an episode's end is spent on the reset.
     """
 
-    def __init__(self, env: VectorEnv):
+    def __init__(self, env: VectorEnv, hierarchy: Hierarchy | None = None):
         """Find out how the environment resets.
 
         Args:
             env: The vector environment.
+            hierarchy: Who will act in it, if that is to be checked.
 
         Raises:
-            ConfigurationError: If it is no vector environment, or does not say how it
-                resets.
+            ConfigurationError: If it is no vector environment, does not say how it
+                resets, or has another size than the hierarchy was built for.
         """
         if not isinstance(env, VectorEnv):
             raise ConfigurationError(
@@ -63,6 +69,11 @@ class EnvStepper:
                 f"{env} does not say how it resets; its metadata need an entry "
                 f"'autoreset_mode' from {[mode.name for mode in AutoresetMode]}"
             ) from error
+        if hierarchy is not None and env.num_envs != hierarchy.n_instances:
+            raise ConfigurationError(
+                f"the hierarchy was built for {hierarchy.n_instances} instances, the "
+                f"environment has {env.num_envs}"
+            )
         self.env = env
         self.obs: Any = None
         self.active = np.ones(env.num_envs, dtype=bool)
@@ -73,7 +84,8 @@ class EnvStepper:
         Args:
             seed: Seeds the environment; ``None`` goes on with its generators.
         """
-        self.obs, _ = self.env.reset(seed=seed)
+        obs, _ = self.env.reset(seed=seed)
+        self.obs = copy.deepcopy(obs)
         self.active = np.ones(self.env.num_envs, dtype=bool)
 
     def step(self, actions: np.ndarray) -> Step:
@@ -84,32 +96,54 @@ class EnvStepper:
 
         Returns:
             What happened.
+
+        Raises:
+            ConfigurationError: If the environment says that it resets at once, but keeps
+                the final observations to itself.
         """
         taken = self.active
         obs, reward, terminated, truncated, info = self.env.step(actions)
-        terminated, truncated = terminated & taken, truncated & taken
+        obs = copy.deepcopy(obs)
+        terminated = np.asarray(terminated, bool) & taken
+        truncated = np.asarray(truncated, bool) & taken
         done = terminated | truncated
         next_obs, success = obs, _success(info)
         if self._mode is AutoresetMode.SAME_STEP and done.any():
-            next_obs = _merged(obs, info["final_obs"], done)
-            final = _success(info.get("final_info", {}))
-            if success is not None and final is not None:
-                success = np.where(done, final, success)
-            elif final is not None:
-                success = final & done
+            next_obs = _merged(obs, self._final(info, "final_obs"), done)
+            success = _final_success(success, info.get("final_info", {}), done)
         if self._mode is AutoresetMode.NEXT_STEP:
             self.active = ~done
         if self._mode is AutoresetMode.DISABLED and done.any():
-            obs, _ = self.env.reset(options={"reset_mask": done})
+            obs, _ = self.env.reset(options={"reset_mask": done.copy()})
+            obs = copy.deepcopy(obs)
         self.obs = obs
         return Step(
             next_obs,
-            np.asarray(reward, np.float64),
+            np.array(reward, np.float64),
             terminated,
             truncated,
             success,
             taken,
         )
+
+    def _final(self, info: Mapping[str, Any], key: str) -> Any:
+        if key not in info:
+            raise ConfigurationError(
+                f"{self.env} resets in the same step, so its info needs {key!r} where an "
+                f"episode ended; found {sorted(info)}"
+            )
+        return info[key]
+
+
+def _final_success(
+    success: np.ndarray | None, final_info: Mapping[str, Any], done: np.ndarray
+) -> np.ndarray | None:
+    """Replace what belongs to the episodes just begun by what ended the last ones."""
+    final = _success(final_info)
+    if success is None and final is None:
+        return None
+    ended = np.zeros_like(done) if final is None else final & done
+    return ended if success is None else np.where(done, ended, success)
 
 
 def _success(info: Mapping[str, Any]) -> np.ndarray | None:

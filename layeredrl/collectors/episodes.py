@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from layeredrl.collectors.env_stepper import Step
+from layeredrl.utils.checkpoints import to_array
 
 
 class Episode(NamedTuple):
@@ -14,8 +15,9 @@ class Episode(NamedTuple):
         instance: In which environment instance it took place.
         length: Environment steps.
         ret: Sum of rewards.
-        success_any: Whether the goal was reached at any step; ``None`` if unknown.
-        success_last: Whether it was reached at the last step; ``None`` if unknown.
+        success_any: Whether the goal was reached at any step; ``None`` if the environment
+            said nothing of success in this episode.
+        success_last: Whether it was reached at the last step; ``None`` likewise.
     """
 
     instance: int
@@ -37,6 +39,7 @@ class EpisodeTracker:
         self._return = np.zeros(n_instances)
         self._length = np.zeros(n_instances, dtype=np.int64)
         self._success = np.zeros(n_instances, dtype=bool)
+        self._is_known = np.zeros(n_instances, dtype=bool)
 
     def add(self, step: Step) -> list[Episode]:
         """Take a step into account.
@@ -51,21 +54,24 @@ class EpisodeTracker:
         self._length += step.taken
         if step.success is not None:
             self._success |= step.success & step.taken
+            self._is_known |= step.taken
         finished = np.flatnonzero((step.terminated | step.truncated) & step.taken)
         episodes = [self._episode(int(i), step) for i in finished]
         self._return[finished] = 0.0
         self._length[finished] = 0
         self._success[finished] = False
+        self._is_known[finished] = False
         return episodes
 
     def _episode(self, i: int, step: Step) -> Episode:
-        known = step.success is not None
+        known = bool(self._is_known[i])
+        last = step.success is not None and bool(step.success[i])
         return Episode(
             instance=i,
             length=int(self._length[i]),
             ret=float(self._return[i]),
             success_any=bool(self._success[i]) if known else None,
-            success_last=bool(step.success[i]) if step.success is not None else None,
+            success_last=last if known else None,
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -78,6 +84,7 @@ class EpisodeTracker:
             "return": self._return.copy(),
             "length": self._length.copy(),
             "success": self._success.copy(),
+            "is_known": self._is_known.copy(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -86,9 +93,10 @@ class EpisodeTracker:
         Args:
             state: The state.
         """
-        self._return = np.array(state["return"])
-        self._length = np.array(state["length"])
-        self._success = np.array(state["success"])
+        self._return = to_array(state["return"])
+        self._length = to_array(state["length"])
+        self._success = to_array(state["success"])
+        self._is_known = to_array(state["is_known"])
 
 
 def summarize(episodes: list[Episode]) -> dict[str, float]:
@@ -98,8 +106,9 @@ def summarize(episodes: list[Episode]) -> dict[str, float]:
         episodes: Finished episodes; none gives an empty summary.
 
     Returns:
-        ``episodes``, ``return_mean``, ``length_mean``, and where it is known
-        ``success_any`` and ``success_last`` as rates.
+        ``episodes``, ``return_mean``, ``length_mean``, and ``success_any`` and
+        ``success_last`` as rates if the environment speaks of success at all; an episode
+        of which it says nothing had none then.
     """
     if not episodes:
         return {}
@@ -108,7 +117,9 @@ def summarize(episodes: list[Episode]) -> dict[str, float]:
         "return_mean": float(np.mean([e.ret for e in episodes])),
         "length_mean": float(np.mean([e.length for e in episodes])),
     }
-    if episodes[0].success_any is not None:
-        summary["success_any"] = float(np.mean([e.success_any for e in episodes]))
-        summary["success_last"] = float(np.mean([e.success_last for e in episodes]))
+    if any(e.success_any is not None for e in episodes):
+        summary["success_any"] = float(np.mean([bool(e.success_any) for e in episodes]))
+        summary["success_last"] = float(
+            np.mean([bool(e.success_last) for e in episodes])
+        )
     return summary

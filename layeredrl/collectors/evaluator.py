@@ -43,13 +43,14 @@ def evaluate(
         The episodes, in the order in which they ended.
 
     Raises:
-        ConfigurationError: If no episodes are asked for.
+        ConfigurationError: If no episodes are asked for, or the hierarchy was built for
+            another number of instances.
     """
     if n_episodes < 1:
         raise ConfigurationError(f"n_episodes must be at least 1, got {n_episodes}")
+    stepper = EnvStepper(env, hierarchy)
     hierarchy.eval()
     hierarchy.reset()
-    stepper = EnvStepper(env)
     stepper.reset(seed)
     tracker = EpisodeTracker(env.num_envs)
     owed = np.full(env.num_envs, n_episodes // env.num_envs)

@@ -1,10 +1,13 @@
 """Numbers over time: one line of JSON each, and TensorBoard."""
 
 import json
+import math
+import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from layeredrl.errors import RunFolderError
 
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
 class MetricsLog:
     """Appends metrics to ``metrics.jsonl`` and writes them to TensorBoard.
 
-    Every line is whole when :meth:`write` returns, so a run that is killed loses nothing.
+    Every line is whole when :meth:`write` returns, so a run that is killed loses nothing;
+    what a run that was killed within :meth:`write` left of a line is cut off.
     """
 
     def __init__(
@@ -32,10 +36,11 @@ class MetricsLog:
         """
         self._writer = writer
         self._start = time.monotonic()
-        self._file = None
+        self._file: BinaryIO | None = None
         if path is not None:
             try:
-                self._file = open(path, "a", encoding="utf-8")
+                self._file = open(path, "a+b", buffering=0)
+                _cut_off_after(self._file, _end_of_lines(self._file))
             except OSError as error:
                 raise RunFolderError(
                     f"cannot write metrics to {path}: {error}"
@@ -46,26 +51,48 @@ class MetricsLog:
 
         Args:
             n_env_steps: Environment steps taken so far.
-            metrics: Numbers by name, ``part/name``.
+            metrics: Numbers by name, ``part/name``; those that are not finite become
+                ``null`` in the file, as JSON knows no others.
 
         Raises:
-            RunFolderError: If the disk is full.
+            RunFolderError: If the disk is full; the lines before stay whole.
         """
         if not metrics:
             return
+        numbers = {name: float(value) for name, value in metrics.items()}
         if self._writer is not None:
-            for name, value in metrics.items():
+            for name, value in numbers.items():
                 self._writer.add_scalar(name, value, n_env_steps)
         if self._file is not None:
             wall_s = round(time.monotonic() - self._start, 3)
-            line = {"env_steps": n_env_steps, "wall_s": wall_s, **metrics}
-            try:
-                self._file.write(json.dumps(line) + "\n")
-                self._file.flush()
-            except OSError as error:
-                raise RunFolderError(f"cannot write metrics: {error}") from error
+            finite = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
+            line = {"env_steps": n_env_steps, "wall_s": wall_s, **finite}
+            _append(self._file, json.dumps(line) + "\n")
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
+
+
+def _append(file: BinaryIO, line: str) -> None:
+    end = file.seek(0, os.SEEK_END)
+    data = line.encode()
+    try:
+        n_written = file.write(data)
+        if n_written < len(data):
+            raise OSError(f"only {n_written} of {len(data)} bytes were written")
+    except OSError as error:
+        with suppress(OSError):
+            _cut_off_after(file, end)
+        raise RunFolderError(f"cannot write metrics: {error}") from error
+
+
+def _end_of_lines(file: BinaryIO) -> int:
+    file.seek(0)
+    return file.read().rfind(b"\n") + 1
+
+
+def _cut_off_after(file: BinaryIO, end: int) -> None:
+    if file.seek(0, os.SEEK_END) != end:
+        file.truncate(end)
