@@ -58,6 +58,8 @@ class PlannerArguments(RunArguments):
     """Candidate sequences per iteration, of the methods that draw some."""
     n_iterations: int = 3
     """Iterations per plan, of the methods that iterate."""
+    noise_beta: float = 2.0
+    """Colour of iCEM's noise along time; 0 is white, more is slower."""
     gamma: float = 0.99
     """Discount of the value, used with ``use_value``."""
     use_value: bool = False
@@ -100,9 +102,8 @@ PRESETS = {
     "inverted-pendulum": PlannerArguments(
         env_id="InvertedPendulum-v5",
         total_env_steps=6000,
-        horizon=20,
-        n_candidates=64,
-        n_iterations=3,
+        horizon=15,
+        use_value=True,
         hold=1,
         random_probability=0.01,
         random_duration=3,
@@ -206,7 +207,12 @@ def choose_optimizer(
     choices: dict[str, Callable[..., Optimizer]] = {
         "icem": partial(
             ICEM,
-            config=ICEMConfig(n_iterations=n, n_candidates=k, elite_ratio=0.1),
+            config=ICEMConfig(
+                n_iterations=n,
+                n_candidates=k,
+                elite_ratio=0.1,
+                noise_beta=arguments.noise_beta,
+            ),
         ),
         "cem": partial(CEM, config=CEMConfig(n_iterations=n, n_candidates=k)),
         "mppi": partial(MPPI, config=MPPIConfig(n_iterations=n, n_candidates=k)),
