@@ -341,9 +341,10 @@ class RewardPredictor(Predictor):
         Returns:
             The optimizers' states.
         """
+        standardizer = self._standardizer_optimizer.state_dict()
         return {
             "optimizer": self.optimizer.state_dict(),
-            "standardizer_optimizer": self._standardizer_optimizer.state_dict(),
+            "standardizer_optimizer": copy.deepcopy(standardizer),
         }
 
     def load_training_state(self, state: dict[str, Any]) -> None:
@@ -353,7 +354,9 @@ class RewardPredictor(Predictor):
             state: The state.
         """
         self.optimizer.load_state_dict(state["optimizer"])
-        self._standardizer_optimizer.load_state_dict(state["standardizer_optimizer"])
+        # Adam would go on in the very tensors that it is given.
+        standardizer = copy.deepcopy(state["standardizer_optimizer"])
+        self._standardizer_optimizer.load_state_dict(standardizer)
 
     @property
     def _is_warming_up(self) -> bool:
