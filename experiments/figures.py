@@ -65,7 +65,7 @@ def draw_planner_run(run: TrainedRun) -> None:
 
 
 def record_episode(run: TrainedRun) -> Recording:
-    """Play one more episode per instance and watch the first one.
+    """Play one more episode in the first instance and watch it.
 
     Args:
         run: A finished run whose top level plans.
@@ -75,8 +75,7 @@ def record_episode(run: TrainedRun) -> Recording:
     """
     agent = run.hierarchy.acting_copy(run.eval_env, run.eval_seed)
     watcher = _Watcher(agent)
-    n = run.eval_env.num_envs
-    evaluate(agent, run.eval_env, n, run.eval_seed, on_step=watcher)
+    evaluate(agent, run.eval_env, 1, run.eval_seed, on_step=watcher)
     return watcher.recording
 
 

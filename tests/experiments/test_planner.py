@@ -1,0 +1,199 @@
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from gymnasium import spaces
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from experiments.figures import draw_planner_run
+from experiments.planner import PRESETS, PlannerArguments, build_levels
+from experiments.training import result_table, run_experiment
+from layeredrl.hierarchies import Hierarchy
+
+TINY = PlannerArguments(
+    env_id="Maze2D-Open-v0",
+    env_kwargs=("max_episode_steps=40",),
+    n_envs=4,
+    total_env_steps=400,
+    warm_up_env_steps=200,
+    learn_interval=100,
+    updates_per_env_step=0.05,
+    batch_size=16,
+    horizon=4,
+    n_candidates=8,
+    n_iterations=1,
+    test_interval=200,
+    n_test_episodes=2,
+    n_eval_episodes=4,
+    n_eval_envs=4,
+)
+RESULT_KEYS = {
+    "env_steps",
+    "wall_s",
+    "episodes",
+    "success_any",
+    "success_last",
+    "success_ci95",
+    "random_success_last",
+    "return_mean",
+    "seed",
+    "versions",
+    "command",
+}
+
+
+def run(arguments):
+    return run_experiment(
+        "planner", arguments, lambda env: build_levels(arguments, env), draw_planner_run
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    place = tmp_path_factory.mktemp("run") / "run"
+    return run(dataclasses.replace(TINY, run_dir=place))
+
+
+def test_the_run_folder_holds_what_it_should(finished):
+    path = finished.folder.path
+    for name in ("args.json", "config.gin", "metrics.jsonl", "result.json"):
+        assert (path / name).exists(), name
+    for name in ("plan", "model", "learning_curve"):
+        assert (path / f"{name}.png").stat().st_size > 5000
+    result = json.loads((path / "result.json").read_text())
+    assert RESULT_KEYS <= set(result)
+    assert result["env_steps"] == 400 and result["episodes"] == 4
+
+
+def test_metrics_hold_learning_tests_and_rates(finished):
+    text = finished.folder.metrics_path.read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    names = {name for line in lines for name in line}
+    assert {"test/success_last", "time/env_steps_per_s"} <= names
+    assert "level0/predictor/rew_loss" in names
+
+
+def test_tensorboard_can_be_read_back(finished):
+    events = EventAccumulator(str(finished.folder.path))
+    events.Reload()
+    assert "test/success_last" in events.Tags()["scalars"]
+    assert {"plan", "model"} <= set(events.Tags()["images"])
+    assert [event.step for event in events.Scalars("test/success_last")] == [200, 400]
+
+
+def test_the_checkpoint_acts(finished):
+    path = finished.folder.checkpoint_path("final")
+    agent = Hierarchy.load(path, finished.eval_env)
+    obs, _ = finished.eval_env.reset(seed=0)
+    action = agent.get_action(obs)
+    assert finished.eval_env.action_space.contains(action)
+
+
+def test_the_table_shows_the_random_floor(finished):
+    table = result_table(finished.result)
+    assert "random" in table and "held-out episodes" in table
+    assert f"{finished.result['random_return_mean']:.2f}" in table
+
+
+def test_the_same_seed_gives_the_same_run(finished, tmp_path):
+    again = run(dataclasses.replace(TINY, run_dir=tmp_path / "again"))
+    for name in ("return_mean", "success_any", "random_return_mean"):
+        assert again.result[name] == finished.result[name]
+    other = run(dataclasses.replace(TINY, run_dir=tmp_path / "other", seed=1))
+    assert other.result["return_mean"] != finished.result["return_mean"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"env_id": "CartPole-v1"},
+        {"env_id": "Pendulum-v1", "use_value": True, "optimizer": "mppi"},
+        {"optimizer": "cem", "n_models": 2, "disagreement_weight": -1.0},
+        {"optimizer": "gradient"},
+        {"optimizer": "random-shooting", "random_probability": 0.5},
+        {
+            "state_keys": ("achieved_goal", "observation"),
+            "env_kwargs": ("reward_type=sparse", "max_episode_steps=40"),
+        },
+    ],
+    ids=str,
+)
+def test_every_choice_runs(changes, tmp_path):
+    small = {"total_env_steps": 240, "n_eval_episodes": 2, "n_eval_envs": 2}
+    place = {"run_dir": tmp_path / "run"}
+    arguments = dataclasses.replace(TINY, **small, **place, **changes)
+    finished = run(arguments)
+    assert finished.result["env_steps"] == 240
+
+
+def test_gin_reaches_the_networks(tmp_path):
+    arguments = dataclasses.replace(
+        TINY,
+        run_dir=tmp_path / "run",
+        total_env_steps=200,
+        n_eval_episodes=2,
+        gin=("ProbFCDynamics.hidden_sizes=(24,)",),
+    )
+    trained = run(arguments)
+    sizes = {
+        tuple(p.shape) for p in trained.hierarchy.levels[0].predictor.model.parameters()
+    }
+    assert any(24 in shape for shape in sizes)
+    assert not any(128 in shape for shape in sizes)
+    config = (trained.folder.path / "config.gin").read_text()
+    assert "ProbFCDynamics.hidden_sizes = (24,)" in config
+
+
+def test_presets_are_of_registered_environments():
+    assert {p.env_id for p in PRESETS.values()} == {
+        "FetchReachDense-v4",
+        "PointMaze_UMazeDense-v3",
+        "InvertedPendulum-v5",
+    }
+
+
+def command(tmp_path, *words):
+    base = [sys.executable, "-m", "experiments.planner", "--env-id", "Maze2D-Open-v0"]
+    return [*base, "--run-dir", str(tmp_path / "run"), *words]
+
+
+@pytest.mark.slow
+def test_mistakes_are_messages_with_an_exit_code(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "something").write_text("")
+    done = subprocess.run(command(tmp_path), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "RunFolderError" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_an_interrupt_leaves_a_checkpoint(tmp_path):
+    process = subprocess.Popen(
+        command(
+            tmp_path, "--total-env-steps", "1000000", "--warm-up-env-steps", "1000000"
+        ),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in iter(lambda: process.stderr.readline(200), ""):
+        if "step/s" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert (tmp_path / "run" / "checkpoints" / "interrupted.pt").exists()
+
+
+def test_observation_spaces_pick_the_predictor():
+    from experiments.environments import make_vector_env
+
+    goal_env = make_vector_env("Maze2D-Open-v0", 1, {})
+    assert isinstance(goal_env.single_observation_space, spaces.Dict)
+    [level] = build_levels(TINY, goal_env)
+    assert level.predictor_factory.partial_val_func is None
+    [level] = build_levels(dataclasses.replace(TINY, use_value=True), goal_env)
+    assert level.predictor_factory.partial_val_func is not None
