@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.installed-docs
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -q -c constraints.txt
 CODE := layeredrl experiments tests setup.py
 # The tests do not need numba's compiled loops, and compiling them costs seconds.
@@ -54,6 +55,14 @@ fast-tests: $(INSTALLED)
 
 benchmark: $(INSTALLED)  ## Measure the hot paths against their references.
 	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.benchmark
+
+# The site's packages are an extra of their own, so that nobody else installs them.
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(PIP) -e '.[docs]'
+	touch $@
+
+docs: $(DOCS_INSTALLED)  ## Build the documentation into docs/_build/html; warnings are errors.
+	NUMBA_DISABLE_JIT=1 OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
 clean:  ## Remove everything that was built here (runs/ stays).
 	rm -rf $(VENV) build dist *.egg-info docs/_build .pytest_cache .mypy_cache
