@@ -195,7 +195,10 @@ class Filler:
 
 
 def random_buffer(kind="ours", n_steps=12, seed=0, total_size=60, n_rings=4, **kwargs):
+    """Add n_steps transitions to each ring, or as many together to the only one."""
     buffer = make_buffer(kind, total_size, n_rings, seed)
+    if kind == "plain":
+        n_steps *= n_rings
     return Filler(buffer, seed, **kwargs).add(n_steps)
 
 

