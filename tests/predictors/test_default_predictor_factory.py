@@ -74,6 +74,7 @@ def test_the_goals_are_latent_state_and_context(env):
     torch.testing.assert_close(state, torch.tensor(achieved))
 
 
+@pytest.mark.slow
 def test_environments_in_other_processes():
     env = AsyncVectorEnv([ENVS["flattened"]] * 2, context="spawn")
     try:
@@ -140,7 +141,7 @@ class FakeEnv(gym.Env):
         (spaces.Discrete(3), r"Discrete\(3\)"),
         (
             spaces.Dict(observation=unbounded(1), goal=unbounded(2)),
-            "'goal', 'observation'",
+            "'observation', 'goal'",
         ),
         (spaces.Dict(achieved_goal=unbounded(1)), "'achieved_goal'"),
         (spaces.Dict(desired_goal=unbounded(1)), "'desired_goal'"),
