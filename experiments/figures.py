@@ -23,7 +23,7 @@ from layeredrl.predictors import Predictor  # noqa: E402
 from layeredrl.utils.spaces import ObservationLayout  # noqa: E402
 
 ACTUAL, PREDICTED, GOAL = "#1f4e79", "#d1662a", "#2f8f4e"
-_MOST_FEATURES = 6
+_MOST_FEATURES = 4
 _PLANS_SHOWN = 5
 
 
@@ -128,7 +128,7 @@ def plan_figure(recording: Recording) -> Figure:
     # Most happens early, so plans are shown more densely there.
     last = len(recording.plans) - 1
     shown = np.unique((last * np.linspace(0, 1, _PLANS_SHOWN) ** 2).astype(int))
-    figure = plt.figure(figsize=(11, 1.6 + 1.35 * n_features), layout="constrained")
+    figure = plt.figure(figsize=(11, 1.6 + 1.25 * n_features), layout="constrained")
     grid = figure.add_gridspec(n_features, 2)
     plane = figure.add_subplot(grid[:, 0])
     panels = [figure.add_subplot(grid[i, 1]) for i in range(n_features)]

@@ -46,8 +46,8 @@ class PlannerArguments(RunArguments):
     """Arguments of the flat planner."""
 
     state_keys: tuple[str, ...] = ("achieved_goal",)
-    """Goal environments: observation keys that make up the latent state, the achieved goal
-    first. Where motion is by force it has to hold velocities too."""
+    """Goal environments: observation keys that make up the latent state. Where motion is by
+    force it has to hold velocities too."""
     n_models: int = 1
     """Ensemble members of the model."""
     optimizer: OptimizerName = "icem"
@@ -88,11 +88,10 @@ PRESETS = {
     "fetch-reach": PlannerArguments(env_id="FetchReachDense-v4", total_env_steps=4000),
     "point-maze-umaze": PlannerArguments(
         env_id="PointMaze_UMazeDense-v3",
-        state_keys=("achieved_goal", "observation"),
+        state_keys=("observation",),
         total_env_steps=20_000,
-        horizon=25,
-        n_candidates=128,
-        n_iterations=4,
+        horizon=15,
+        use_value=True,
         hold=10,
         random_probability=0.01,
         random_duration=20,
