@@ -233,6 +233,7 @@ def linear_reward(obs, act):
 # Predictors
 
 SMALL_NET = partial(ProbFCDynamics, hidden_sizes=(16,))
+WIDER_NET = partial(ProbFCDynamics, hidden_sizes=(64, 64))
 
 
 def ensemble(state_dim=2, context_dim=0, actions=ACTIONS, seed=0, net=SMALL_NET, **cfg):
@@ -258,7 +259,10 @@ def reward_predictor(
     model=None,
     **kwargs,
 ):
-    """A small predictor; without an encoder all columns that are no context are state."""
+    """A small predictor that trains everything from the first call.
+
+    Without an encoder, all columns that are no context are latent state.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if encoder is None:
@@ -268,6 +272,7 @@ def reward_predictor(
         model = model or ensemble(*dims, seed=seed)
         if rew_func is None:
             rew_func = RewardNet(*dims, model.action_dim, hidden_sizes=(16,))
+        kwargs = {"encoder_warm_up": 0} | kwargs
         return RewardPredictor(model, val_func, rew_func, encoder, *dims, **kwargs)
 
 

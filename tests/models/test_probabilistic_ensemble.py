@@ -1,5 +1,4 @@
 import math
-from functools import partial
 
 import pytest
 import torch
@@ -8,9 +7,9 @@ from torch import nn
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
-from layeredrl.nets import MemberStack, MixtureParameters, ProbFCDynamics
+from layeredrl.nets import MemberStack, MixtureParameters
 from layeredrl.types import LatentTransitions
-from tests.toys import ACTIONS, ensemble, transitions, unbounded
+from tests.toys import ACTIONS, WIDER_NET, ensemble, transitions, unbounded
 
 Z, C = 3, 2
 
@@ -395,9 +394,6 @@ class TestConfig:
         )
         assert_same(one.state_dict().values(), two.state_dict().values())
         assert not torch.equal(one.start_map, other.start_map)
-
-
-WIDER_NET = partial(ProbFCDynamics, hidden_sizes=(64, 64))
 
 
 def fit(model, batches, lr=5e-3):
