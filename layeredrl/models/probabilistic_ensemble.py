@@ -250,7 +250,8 @@ class ProbabilisticEnsemble(Model):
         if share == 1.0:
             return out.mean
         start = self.config.sb_gain * action @ self.start_map.mT
-        start = start.repeat(out.mean.shape[1] // len(start), 1).unsqueeze(-2)
+        n_particles = out.mean.shape[1] // max(1, len(start))
+        start = start.repeat(n_particles, 1).unsqueeze(-2)
         return torch.lerp(start.expand_as(out.mean), out.mean, share)
 
     def _blended_std(self, out: MixtureParameters, share: float) -> Tensor:

@@ -170,4 +170,6 @@ def disagreement(rollout: RewardedRollout) -> Tensor:
     Returns:
         Variances summed over features, (R, T+1); 0 for a single member.
     """
-    return rollout.state.mean(2).var(1, unbiased=False).sum(-1)
+    mean = rollout.state.mean(2)
+    # Tensor.var would warn where there are no rows.
+    return (mean - mean.mean(1, keepdim=True)).square().mean(1).sum(-1)

@@ -124,6 +124,15 @@ def test_rollout_shapes(model, sequences, deterministic):
     assert ((rollout.term_prob >= 0) & (rollout.term_prob <= 1)).all()
 
 
+def test_no_rows_are_legal(model, inputs, sequences):
+    prediction = model.predict(*(x[:0] for x in inputs))
+    assert all(len(x) == 0 for x in prediction)
+    for deterministic in (True, False):
+        rollout = model.rollout(*(x[:0] for x in sequences), deterministic, seeded())
+        m, p = model.n_models, model.n_particles
+        assert rollout.state.shape == (0, m, p, 5, Z)
+
+
 def test_a_batch_is_a_loop(model, inputs, sequences):
     together = model.predict(*inputs)
     imagined = model.rollout(*sequences, deterministic=True)
