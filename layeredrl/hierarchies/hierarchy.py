@@ -309,8 +309,8 @@ class Hierarchy:
         for level, saved in zip(self.levels, state["levels"], strict=True):
             level.load_state_dict(saved)
         self._flow.load_state_dict(state["flow"])
-        self.n_env_steps = state["n_env_steps"]
-        self._active = to_array(state["active"])
+        self.n_env_steps = int(state["n_env_steps"])
+        self._active = self._mask(to_array(state["active"]))
 
     def save(self, path: str | Path, with_buffers: bool = True) -> None:
         """Write everything that changes to one file, atomically.

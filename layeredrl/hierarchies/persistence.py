@@ -85,9 +85,9 @@ def restore_hierarchy(hierarchy: "Hierarchy", path: str | Path) -> None:
         CheckpointError: If the file is not whole, or its state does not fit; nothing has
             changed then.
     """
-    content = load_checkpoint(path, KIND)
+    content = _read(path, KIND, {"description", "state", "buffers"})
+    check_description(content["description"], describe(hierarchy), path)
     with _all_or_nothing(hierarchy, path):
-        check_description(content["description"], describe(hierarchy), path)
         hierarchy.load_state_dict(content["state"])
         if content["buffers"] is not None:
             _load_buffer_states(hierarchy, content["buffers"])
@@ -110,10 +110,7 @@ def read_recipe(
         CheckpointError: If the file is not whole, is of an environment with other spaces,
             or its levels could not be described when it was saved.
     """
-    content = load_checkpoint(path, KIND)
-    missing = {"description", "recipe", "why_no_recipe", "acting"} - content.keys()
-    if missing:
-        raise CheckpointError(f"{path} lacks {sorted(missing)}")
+    content = _read(path, KIND, {"description", "recipe", "why_no_recipe", "acting"})
     check_description(
         content["description"], describe_spaces(*single_spaces(env)), path
     )
@@ -122,7 +119,9 @@ def read_recipe(
             f"{path} does not say how its levels are built ({content['why_no_recipe']});"
             " build the hierarchy yourself and call restore"
         )
-    recipe: Recipe = decode(content["recipe"], trusted)
+    recipe = decode(content["recipe"], trusted)
+    if not isinstance(recipe, tuple) or len(recipe) != 2:
+        raise CheckpointError(f"{path} describes {recipe!r}, which is no hierarchy")
     return recipe, content["acting"]
 
 
@@ -154,9 +153,9 @@ def load_buffers(hierarchy: "Hierarchy", path: str | Path) -> None:
         CheckpointError: If the file is not whole, or does not fit; nothing has changed
             then.
     """
-    content = load_checkpoint(path, BUFFERS_KIND)
+    content = _read(path, BUFFERS_KIND, {"description", "buffers"})
+    check_description(content["description"], describe(hierarchy), path)
     with _all_or_nothing(hierarchy, path):
-        check_description(content["description"], describe(hierarchy), path)
         _load_buffer_states(hierarchy, content["buffers"])
     # The episodes in progress are not those that the buffers end with.
     hierarchy.reset()
@@ -184,6 +183,13 @@ def check_description(
         raise CheckpointError(f"{path} is of another hierarchy: {'; '.join(different)}")
 
 
+def _read(path: str | Path, kind: str, keys: set[str]) -> dict[str, Any]:
+    content = load_checkpoint(path, kind)
+    if not keys <= content.keys():
+        raise CheckpointError(f"{path} lacks {sorted(keys - content.keys())}")
+    return content
+
+
 @contextmanager
 def _all_or_nothing(hierarchy: "Hierarchy", path: str | Path) -> Iterator[None]:
     """Undo everything if what a file holds turns out not to fit."""
@@ -193,7 +199,7 @@ def _all_or_nothing(hierarchy: "Hierarchy", path: str | Path) -> Iterator[None]:
     except BaseException as error:
         hierarchy.load_state_dict(before)
         _load_buffer_states(hierarchy, buffers)
-        if isinstance(error, CheckpointError) or not isinstance(error, Exception):
+        if not isinstance(error, Exception):
             raise
         raise CheckpointError(
             f"{path} does not fit this hierarchy: {error!r}"
