@@ -49,7 +49,7 @@ class Line(gym.Env):
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
         self._length = int(self.np_random.integers(*self._lengths))
-        self._episode += 1
+        self._episode = 0 if seed is not None else self._episode + 1
         self._time, self._place = 0, 0.0
         return self._observe(), self._info(False)
 

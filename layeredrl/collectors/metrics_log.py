@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from layeredrl.errors import RunFolderError
 
@@ -64,10 +64,42 @@ class MetricsLog:
             for name, value in numbers.items():
                 self._writer.add_scalar(name, value, n_env_steps)
         if self._file is not None:
-            wall_s = round(time.monotonic() - self._start, 3)
+            wall_s = round(self.seconds, 3)
             finite = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
             line = {"env_steps": n_env_steps, "wall_s": wall_s, **finite}
             _append(self._file, json.dumps(line) + "\n")
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds since the log was opened, earlier sessions included."""
+        return time.monotonic() - self._start
+
+    def state_dict(self) -> dict[str, Any]:
+        """Say how far the log is.
+
+        Returns:
+            Length of the file in bytes, and seconds since it was opened.
+        """
+        end = None if self._file is None else self._file.seek(0, os.SEEK_END)
+        return {"end": end, "seconds": self.seconds}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go back to where the log was; later lines are cut off.
+
+        Args:
+            state: What :meth:`state_dict` returned.
+        """
+        self._start = time.monotonic() - state["seconds"]
+        if self._file is not None and state["end"] is not None:
+            _cut_off_after(self._file, min(state["end"], _end_of_lines(self._file)))
+
+    def __enter__(self) -> "MetricsLog":
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -89,8 +121,9 @@ def _append(file: BinaryIO, line: str) -> None:
 
 
 def _end_of_lines(file: BinaryIO) -> int:
+    size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    return file.read().rfind(b"\n") + 1
+    return file.read(size).rfind(b"\n") + 1
 
 
 def _cut_off_after(file: BinaryIO, end: int) -> None:
