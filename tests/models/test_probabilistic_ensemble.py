@@ -332,6 +332,13 @@ class TestSymmetryBreaking:
                 rollout.state[:, 1, 2, t + 1], here, rtol=1e-4, atol=1e-4
             )
 
+    def test_every_particle_follows_the_action_of_its_row(self, generator):
+        model = self.model(sb_std=1e-4, n_particles_per_model=3)
+        state, context, action = inputs()
+        drawn = model.sample(state, context, action, generator)
+        expected = self.linear(model, state, action)[:, None, None].expand(6, 2, 3, Z)
+        torch.testing.assert_close(drawn, expected, atol=0.01, rtol=0)
+
     def test_draws_have_its_deviation(self, generator):
         model = self.model(sb_std=0.25, n_particles_per_model=20)
         state, context, action = (x[:1].expand(200, -1) for x in inputs())

@@ -18,7 +18,9 @@ from tests.toys import (
     reward_predictor,
 )
 
-CONTEXT = (1,)  # the episode's number: constant within an episode, other than between
+# The episode's number, and the time in it: a context that is not constant, so that it
+# matters that the one of the first step is used.
+CONTEXT = (1, 2)
 ROWS = 40
 
 
@@ -275,7 +277,7 @@ def test_without_infos_every_step_is_planned_and_takes_one_environment_step():
 def test_discrete_actions_become_features():
     buffer = random_buffer("ours", 20)
     buffer.set_array_at_key(np.random.default_rng(0).integers(3, size=60), "act")
-    predictor = predictor_with(None, model=ensemble(4, 1, spaces.Discrete(3)))
+    predictor = predictor_with(None, model=ensemble(3, 2, spaces.Discrete(3)))
     batch = predictor.compute_targets(buffer, ROWS, 2, 2)
     index = torch.tensor(buffer.act[batch.indices.T])
     assert torch.equal(batch.act, torch.eye(3)[index])

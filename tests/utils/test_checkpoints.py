@@ -200,6 +200,19 @@ def test_a_failing_write_leaves_the_old_file(path, monkeypatch):
     assert os.listdir(path.parent) == ["file.pt"]
 
 
+def test_a_failing_replacement_leaves_the_old_file(path, monkeypatch):
+    before = path.read_bytes()
+
+    def refused(source, target):
+        raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", refused)
+    with pytest.raises(CheckpointError, match="Permission denied"):
+        save_checkpoint(path, "thing", {"new": 1})
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == ["file.pt"]
+
+
 def test_the_file_appears_only_when_it_is_whole(path, monkeypatch):
     real_save, seen = torch.save, []
 
