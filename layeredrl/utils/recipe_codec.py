@@ -230,7 +230,8 @@ _CODECS = {
     "dict space": _Codec(
         _exactly(spaces.Dict),
         lambda v: _write_pairs(v.spaces),
-        lambda v, trusted: spaces.Dict(_read_pairs(v, trusted)),
+        # From pairs: a dict's keys would be sorted.
+        lambda v, trusted: spaces.Dict(list(_read_pairs(v, trusted).items())),
     ),
     "tuple space": _Codec(
         _exactly(spaces.Tuple),
