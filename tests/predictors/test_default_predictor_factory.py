@@ -7,6 +7,7 @@ from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 from gymnasium.wrappers import FilterObservation, FlattenObservation, TimeLimit
 from gymnasium.wrappers import vector as vector_wrappers
 
+import layeredrl.envs  # noqa: F401  (registers the mazes)
 from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.predictors import RewardPredictor, get_default_predictor_factory
 from layeredrl.utils.spaces import ObservationLayout
@@ -157,6 +158,28 @@ def test_goals_that_a_wrapper_took_away_are_missed():
     env = FilterObservation(GoalEnv(), ["observation", "desired_goal"])
     with pytest.raises(SpaceError, match="keys .*desired_goal.*, .*observation"):
         get_default_predictor_factory(env, 0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: gym.make("Maze2D-UMaze-v0"),
+        lambda: FlattenObservation(gym.make("Maze2D-UMaze-v0")),
+        lambda: gym.make_vec("Maze2D-UMaze-v0", num_envs=2),
+    ],
+)
+def test_our_own_mazes(make):
+    env = make()
+    obs, _ = env.reset(seed=0)
+    vector = flat(env, obs)
+    factory = get_default_predictor_factory(env, 10)
+    state, context = factory(vector.shape, ACTIONS, CPU, None).encode(
+        torch.tensor(vector)
+    )
+    alone, _ = gym.make("Maze2D-UMaze-v0").reset(seed=0)
+    np.testing.assert_allclose(state, alone["achieved_goal"], rtol=1e-6)
+    np.testing.assert_allclose(context, alone["desired_goal"], rtol=1e-6)
+    env.close()
 
 
 ROBOTS = {

@@ -254,3 +254,46 @@ def test_pickles_with_its_generator():
     np.testing.assert_array_equal(
         draw_transitions(buffer, 20)[0], draw_transitions(copied, 20)[0]
     )
+
+
+class TestCutting:
+    def filled(self):
+        buffer = make_buffer("ours", 60, 4)
+        filler = Filler(buffer, p_terminated=0, p_truncated=0)
+        filler.add(5, rings=[0, 1, 2])
+        return buffer, filler
+
+    def test_what_comes_next_is_no_continuation(self):
+        buffer, filler = self.filled()
+        buffer.cut_episodes(np.array([0, 2, 3]))  # ring 3 is empty
+        filler.add(5, rings=[0, 1, 2])
+        newest = np.array([4, 19, 34])  # of each ring, when it was cut
+        assert buffer.done[newest].tolist() == [True, False, True]
+        assert buffer.truncated[newest].tolist() == [True, False, True]
+        assert not buffer.terminated.any()
+        np.testing.assert_array_equal(buffer.next(newest), [4, 20, 34])
+        indices, _ = draw_partial_trajectories(buffer, 300, 8)
+        crosses = (indices[0] % 15 < 5) & (indices[-1] % 15 >= 5)
+        assert set(indices[0][crosses] // 15) == {1}
+
+    def test_episodes_that_are_over_stay_as_they_are(self):
+        buffer, _ = self.filled()
+        buffer.terminated[4] = buffer.done[4] = True
+        before = buffer.truncated.copy()
+        buffer.cut_episodes(np.array([0]))
+        np.testing.assert_array_equal(buffer.truncated, before)
+        buffer.cut_episodes(np.zeros(0, int))
+        make_buffer("ours").cut_episodes(np.arange(4))  # nothing stored at all
+
+    def test_statistics_of_episodes_begin_anew(self):
+        buffer, filler = self.filled()
+        buffer.cut_episodes(np.array([0]))
+        filler.add(2, rings=[0])
+        end = {
+            key: buffer[[6]][key] for key in ("obs", "act", "rew", "obs_next", "info")
+        }
+        *_, length, start = buffer.add(
+            Batch(**end, terminated=np.array([True]), truncated=np.array([False])),
+            buffer_ids=[0],
+        )
+        assert length.tolist() == [3] and start.tolist() == [5]
