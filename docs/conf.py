@@ -175,6 +175,19 @@ def list_results(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] += "\nNothing yet.\n"
 
 
+def read_results_again(app: Sphinx, *pages: object) -> list[str]:
+    """Read the page of results at every build, as files may have come or gone.
+
+    Args:
+        app: Sphinx.
+        *pages: What Sphinx knows of the other pages.
+
+    Returns:
+        Name of the page.
+    """
+    return ["results/index"]
+
+
 def setup(app: Sphinx) -> None:
     """Connect the above.
 
@@ -187,3 +200,4 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", shield_attribute, priority=400)
     app.connect("autodoc-process-docstring", tidy_docstring)
     app.connect("source-read", list_results)
+    app.connect("env-get-outdated", read_results_again)
