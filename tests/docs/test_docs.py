@@ -136,6 +136,34 @@ def test_every_public_name_is_on_its_rooms_page(room):
     assert not missing, f"docs/rooms/{room}.md does not mention {missing}"
 
 
+def listed(page):
+    """Yield the code words of each row's first two cells under "What is in it"."""
+    text = page.read_text(encoding="utf-8")
+    section = re.search(r"^## What is in it\n(.*?)^## ", text, re.M | re.S)[1]
+    for row in re.findall(r"^\|(.*)\|$", section, re.M):
+        first, second, *_ = row.split("|")
+        yield re.findall(r"`([^`]+)`", first), re.findall(r"`([^`]+)`", second)
+
+
+@pytest.mark.parametrize("room", [r for r in rooms() if r != "utils"])
+def test_what_a_page_lists_exists(room):
+    package = importlib.import_module(f"layeredrl.{room}")
+    names = [n for first, _ in listed(DOCS / "rooms" / f"{room}.md") for n in first]
+    assert names
+    for name in names:
+        if name.startswith(f"{room}."):
+            importlib.import_module(f"layeredrl.{name}")
+        else:
+            assert name in package.__all__, name
+
+
+def test_what_the_page_of_utils_lists_exists():
+    for files, names in listed(DOCS / "rooms" / "utils.md"):
+        for file in files:
+            module = importlib.import_module(f"layeredrl.utils.{file[:-3]}")
+            assert not [name for name in names if not hasattr(module, name)], file
+
+
 @pytest.mark.parametrize("room", rooms())
 def test_every_room_has_its_reference(room):
     text = (DOCS / "api" / f"{room}.md").read_text(encoding="utf-8")
