@@ -34,7 +34,15 @@ class RunArguments:
     run_dir: Path | None = None
     """Run folder; by default runs/<experiment>/<env>/seed<k>."""
     overwrite: bool = False
-    """Whether a run folder that holds results is emptied first."""
+    """Whether a run folder that holds a run is emptied first."""
+    resume: bool = False
+    """Whether the run in the run folder goes on from its last checkpoint."""
+    force: bool = False
+    """Whether a resumed run may have other values of harmless arguments."""
+    checkpoint_interval: int = 1000
+    """Environment steps between checkpoints; 0 for none but the one at Ctrl-C."""
+    log_interval: int = 200
+    """Environment steps between two entries in the log."""
     gin: tuple[str, ...] = ()
     """gin bindings or files, for example ``ProbFCDynamics.hidden_sizes=(256,256)``."""
     test_interval: int = 1000
@@ -57,12 +65,19 @@ class RunArguments:
             "n_eval_episodes": self.n_eval_episodes,
             "n_eval_envs": self.n_eval_envs,
             "torch_threads": self.torch_threads,
+            "log_interval": self.log_interval,
         }
         wrong = {name: value for name, value in counts.items() if value < 1}
-        if wrong or self.test_interval < 0:
+        if wrong:
+            raise ConfigurationError(f"these must be at least 1: {wrong}")
+        intervals = (self.test_interval, self.checkpoint_interval)
+        if min(intervals) < 0:
             raise ConfigurationError(
-                f"these must be positive: {wrong or 'test_interval'}"
+                "test_interval and checkpoint_interval must not be negative, got "
+                f"{intervals}"
             )
+        if self.resume and self.overwrite:
+            raise ConfigurationError("a run is either resumed or overwritten")
 
     def parsed_env_kwargs(self) -> dict[str, Any]:
         """Read the environment's keyword arguments.

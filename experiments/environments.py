@@ -7,6 +7,8 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import VectorEnv
 
+from layeredrl.collectors import EpisodeReplay
+from layeredrl.collectors.environment_state import Restorable
 from layeredrl.errors import ConfigurationError, MissingExtraError
 
 # Imported for the environments they register, where they are installed.
@@ -14,7 +16,10 @@ _PACKAGES = ("layeredrl.envs", "gymnasium_robotics")
 
 
 def make_vector_env(
-    env_id: str, n_instances: int, env_kwargs: dict[str, Any]
+    env_id: str,
+    n_instances: int,
+    env_kwargs: dict[str, Any],
+    restorable: bool = False,
 ) -> VectorEnv:
     """Make a vector environment, stepped in this process.
 
@@ -22,6 +27,8 @@ def make_vector_env(
         env_id: Registered id, or ``module:Env-v0``.
         n_instances: Number of instances.
         env_kwargs: Keyword arguments of the environment.
+        restorable: Whether its running episodes must be restorable, so that training in it
+            can be resumed exactly.
 
     Returns:
         The environment; a native vector version if it has one.
@@ -38,9 +45,23 @@ def make_vector_env(
         raise ConfigurationError(f"there is no environment {env_id!r}{hint}")
     try:
         spec = gym.spec(env_id)
-        native = spec.vector_entry_point is not None
-        mode = "vector_entry_point" if native else "sync"
-        return gym.make_vec(env_id, n_instances, vectorization_mode=mode, **env_kwargs)
+        if spec.vector_entry_point is not None:
+            env = gym.make_vec(
+                env_id,
+                n_instances,
+                vectorization_mode="vector_entry_point",
+                **env_kwargs,
+            )
+            if not restorable or isinstance(env.unwrapped, Restorable):
+                return env
+            env.close()
+        return gym.make_vec(
+            env_id,
+            n_instances,
+            vectorization_mode="sync",
+            wrappers=[EpisodeReplay] if restorable else None,
+            **env_kwargs,
+        )
     except gym.error.DependencyNotInstalled as error:
         raise MissingExtraError(
             f"{env_id} needs a package that is not installed ({error}); "

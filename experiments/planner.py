@@ -80,6 +80,8 @@ class PlannerArguments(RunArguments):
     """Updates of the predictor per environment step."""
     batch_size: int = 256
     """Partial trajectories, and transitions for the model, per update."""
+    buffer_size: int = 100_000
+    """Transitions kept for learning."""
     learn_interval: int = 200
     """Environment steps between bursts of updates."""
 
@@ -150,7 +152,7 @@ def build_levels(arguments: PlannerArguments, env: VectorEnv) -> list[Level]:
             batch_size=arguments.batch_size,
             model_batch_size=arguments.batch_size,
         ),
-        buffer_size=max(arguments.total_env_steps, arguments.n_envs),
+        buffer_size=arguments.buffer_size,
     )
     return [level]
 

@@ -13,8 +13,17 @@ import gin
 from torch.utils.tensorboard import SummaryWriter
 
 from experiments.arguments import RunArguments, as_plain
-from layeredrl.errors import RunFolderError
+from layeredrl.errors import ConfigurationError, RunFolderError
 
+# What may change when a run is resumed: it does not touch what was learned so far.
+HARMLESS = {
+    "total_env_steps",
+    "n_eval_episodes",
+    "checkpoint_interval",
+    "torch_threads",
+}
+# How a run is started says nothing about the run.
+_NOT_COMPARED = {"run_dir", "overwrite", "resume", "force"}
 _PACKAGES = (
     "layeredrl",
     "torch",
@@ -33,6 +42,7 @@ class RunFolder:
     Attributes:
         path: The folder.
         writer: TensorBoard writer into it.
+        is_resumed: Whether it held a run that goes on.
     """
 
     def __init__(self, experiment: str, arguments: RunArguments):
@@ -43,13 +53,18 @@ class RunFolder:
             arguments: Its arguments.
 
         Raises:
-            RunFolderError: If the folder holds a run already and is not to be
-                overwritten, or cannot be written.
+            RunFolderError: If the folder holds a run already that is neither to be resumed
+                nor overwritten, or cannot be written.
+            ConfigurationError: If a run is to be resumed with other arguments.
         """
         env_name = arguments.env_id.replace(":", "_").replace("/", "_")
         default = Path("runs") / experiment / env_name / f"seed{arguments.seed}"
         self.path = arguments.run_dir or default
-        self._prepare(arguments.overwrite)
+        self.is_resumed = arguments.resume and (self.path / "args.json").exists()
+        if self.is_resumed:
+            self._check_arguments(arguments)
+        else:
+            self._prepare(arguments.overwrite)
         self.write_json("args.json", as_plain(arguments))
         self.writer = SummaryWriter(str(self.path))
         text = json.dumps(as_plain(arguments), indent=2)
@@ -106,13 +121,38 @@ class RunFolder:
         """Flush TensorBoard."""
         self.writer.close()
 
+    def _check_arguments(self, arguments: RunArguments) -> None:
+        try:
+            before = json.loads((self.path / "args.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunFolderError(
+                f"cannot read the arguments of the run in {self.path}: {error}"
+            ) from error
+        now = as_plain(arguments)
+        changed = {
+            name: f"{name}: {before.get(name)} before, {value} now"
+            for name, value in now.items()
+            if name not in _NOT_COMPARED and before.get(name) != value
+        }
+        harmful = [text for name, text in changed.items() if name not in HARMLESS]
+        if harmful:
+            raise ConfigurationError(
+                f"{self.path} cannot be resumed with other arguments: "
+                f"{'; '.join(harmful)}"
+            )
+        if changed and not arguments.force:
+            raise ConfigurationError(
+                f"{self.path} was run with other arguments: "
+                f"{'; '.join(changed.values())}; --force resumes all the same"
+            )
+
     def _prepare(self, overwrite: bool) -> None:
         try:
             if self.path.exists() and any(self.path.iterdir()):
                 if not overwrite:
                     raise RunFolderError(
-                        f"{self.path} holds a run already; choose another --run-dir, or "
-                        "--overwrite to empty it"
+                        f"{self.path} holds a run already; --resume goes on with it, "
+                        "--overwrite empties it, another --run-dir leaves it"
                     )
                 if not (self.path / "args.json").exists():
                     raise RunFolderError(

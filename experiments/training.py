@@ -1,7 +1,6 @@
 """Train, evaluate, write down: what all experiments have in common."""
 
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from layeredrl.collectors import (
     Collector,
     Episode,
     MetricsLog,
+    RunCheckpoints,
     evaluate,
     summarize,
     wilson_interval,
@@ -67,7 +67,7 @@ def run_experiment(
     torch.set_num_threads(arguments.torch_threads)
     configure_gin(arguments.gin)
     kwargs = arguments.parsed_env_kwargs()
-    env = make_vector_env(arguments.env_id, arguments.n_envs, kwargs)
+    env = make_vector_env(arguments.env_id, arguments.n_envs, kwargs, restorable=True)
     eval_env = make_vector_env(arguments.env_id, arguments.n_eval_envs, kwargs)
     hierarchy_seed, train_seed, eval_seed, random_seed = (
         integer_seed(seed) for seed in spawn(arguments.seed, 4)
@@ -106,7 +106,7 @@ def train(
     folder: RunFolder,
     seed: int,
 ) -> float:
-    """Collect and learn; an interrupt leaves a checkpoint.
+    """Collect and learn, from the start or the last checkpoint.
 
     Args:
         arguments: How long, and how often to test.
@@ -117,27 +117,30 @@ def train(
         seed: Seeds the environments.
 
     Returns:
-        Wall-clock seconds, tests included.
+        Wall-clock seconds over all sessions of the run, tests included.
     """
     log = MetricsLog(folder.metrics_path, folder.writer)
-    collector = Collector(hierarchy, env, test_env, metrics_log=log)
-    collector.reset(seed)
-    start = time.monotonic()
-    name = "final"
+    checkpoints = RunCheckpoints(folder.path / "checkpoints")
+    collector = Collector(
+        hierarchy, env, test_env, metrics_log=log, checkpoints=checkpoints
+    )
     try:
-        collector.collect(
-            arguments.total_env_steps,
-            test_interval=arguments.test_interval or None,
-            n_test_episodes=arguments.n_test_episodes,
-            log_interval=max(1, arguments.total_env_steps // 50),
-        )
-    except KeyboardInterrupt:
-        name = "interrupted"
-        raise
+        if not (folder.is_resumed and collector.restore_checkpoint()):
+            collector.reset(seed)
+        left = arguments.total_env_steps - collector.n_env_steps
+        if left > 0:
+            collector.collect(
+                left,
+                test_interval=arguments.test_interval or None,
+                n_test_episodes=arguments.n_test_episodes,
+                log_interval=arguments.log_interval,
+                checkpoint_interval=arguments.checkpoint_interval or None,
+            )
+            collector.save_checkpoint()
+        hierarchy.save(folder.checkpoint_path("final"), with_buffers=False)
+        return log.seconds
     finally:
-        hierarchy.save(folder.checkpoint_path(name))
         log.close()
-    return time.monotonic() - start
 
 
 def evaluate_with_bar(

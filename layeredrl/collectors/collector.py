@@ -2,18 +2,24 @@
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from gymnasium.vector import VectorEnv
 from tqdm import tqdm
 
 from layeredrl.collectors.env_stepper import EnvStepper
-from layeredrl.collectors.episodes import Episode, EpisodeTracker, summarize
+from layeredrl.collectors.episodes import Episode, EpisodeTracker, headline, summarize
 from layeredrl.collectors.evaluator import evaluate
+from layeredrl.collectors.interrupts import InterruptGuard
 from layeredrl.collectors.metrics_log import MetricsLog
+from layeredrl.collectors.run_checkpoints import RunCheckpoints
 from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies import Hierarchy
+from layeredrl.utils.global_generators import (
+    global_generator_states,
+    set_global_generator_states,
+)
 from layeredrl.utils.seeding import integer_seed, spawn
 
 if TYPE_CHECKING:
@@ -40,6 +46,7 @@ class Collector:
         test_env: VectorEnv | None = None,
         writer: "SummaryWriter | None" = None,
         metrics_log: MetricsLog | None = None,
+        checkpoints: RunCheckpoints | None = None,
     ):
         """Put the parts together.
 
@@ -49,6 +56,7 @@ class Collector:
             test_env: Where tests are run; of the same spaces, of any size.
             writer: TensorBoard writer, if there is no ``metrics_log``.
             metrics_log: Where numbers go.
+            checkpoints: Where checkpoints go.
 
         Raises:
             ConfigurationError: If ``env`` is no vector environment, has another size than
@@ -64,10 +72,11 @@ class Collector:
             hierarchy.check_env(test_env)
         self.hierarchy = hierarchy
         self._test_env = test_env
+        self._checkpoints = checkpoints
         self._log = metrics_log or MetricsLog(writer=writer)
         self._tracker = EpisodeTracker(env.num_envs)
         self._recent: deque[Episode] = deque(maxlen=_RECENT_EPISODES)
-        self._test_seed = np.random.SeedSequence(0)
+        self._seed = 0
         self._last_test: dict[str, float] = {}
         self._learned: dict[str, float] = {}
         self._is_reset = False
@@ -80,7 +89,8 @@ class Collector:
         Args:
             seed: Seeds the environment, and tests by seeds apart from it.
         """
-        env_seed, self._test_seed = spawn(seed, 2)
+        self._seed = seed
+        env_seed, _ = spawn(seed, 2)
         self._stepper.reset(integer_seed(env_seed))
         self._tracker = EpisodeTracker(self._stepper.env.num_envs)
         self.hierarchy.reset()
@@ -93,34 +103,49 @@ class Collector:
         test_interval: int | None = None,
         n_test_episodes: int = 20,
         log_interval: int = 1000,
+        checkpoint_interval: int | None = None,
         show_progress: bool = True,
     ) -> dict[str, float]:
         """Collect experience, and learn from it as the levels' schedules say.
 
+        Ctrl-C ends it after the step in progress, with a checkpoint if there is a place;
+        a second one ends it at once.
+
         Args:
-            n_steps: Environment steps to take, over all instances; as many more as finish
-                the last step of the vector environment.
+            n_steps: Environment steps over all instances; the last vector step is whole.
             learn: Whether levels may learn.
             test_interval: Environment steps between tests; ``None`` for no tests.
             n_test_episodes: Episodes per test.
-            log_interval: Environment steps between two entries in the log.
+            log_interval: Environment steps between entries in the log.
+            checkpoint_interval: Environment steps between checkpoints, or ``None``.
             show_progress: Whether to show a bar with rates and the last success.
 
         Returns:
             A summary of the most recent episodes and the last test.
 
         Raises:
-            ConfigurationError: If a number is not positive, or tests are asked for
-                without a test environment.
+            ConfigurationError: If a number is not positive, or tests or checkpoints have
+                no place.
+            CheckpointError: If a checkpoint cannot be written; the last one stays.
         """
-        self._check(n_steps, test_interval, n_test_episodes, log_interval)
+        intervals = {
+            "n_steps": n_steps,
+            "test_interval": test_interval,
+            "n_test_episodes": n_test_episodes,
+            "log_interval": log_interval,
+            "checkpoint_interval": checkpoint_interval,
+        }
+        self._check(intervals)
         if not self._is_reset:
             self.reset(seed=0)
         self.hierarchy.train()
         goal = self.n_env_steps + n_steps
         started, first = time.monotonic(), self.n_env_steps
-        with tqdm(total=n_steps, unit="step", disable=not show_progress) as bar:
-            while self.n_env_steps < goal:
+        with (
+            InterruptGuard() as interrupt,
+            tqdm(total=n_steps, unit="step", disable=not show_progress) as bar,
+        ):
+            while self.n_env_steps < goal and not interrupt.is_requested:
                 before = self.n_env_steps
                 has_news = self._step()
                 if learn:
@@ -131,9 +156,15 @@ class Collector:
                 if _passed(log_interval, before, self.n_env_steps):
                     seconds = max(time.monotonic() - started, 1e-9)
                     self._write((self.n_env_steps - first) / seconds)
+                if _passed(checkpoint_interval, before, self.n_env_steps):
+                    self.save_checkpoint()
                 if has_news:
-                    bar.set_postfix(self._headline(), refresh=False)
+                    bar.set_postfix(headline(self._summary()), refresh=False)
                 bar.update(min(self.n_env_steps, goal) - min(before, goal))
+            if interrupt.is_requested:
+                if self._checkpoints is not None:
+                    self.save_checkpoint()
+                raise KeyboardInterrupt
         return self._summary()
 
     def test(self, n_episodes: int) -> dict[str, float]:
@@ -150,12 +181,82 @@ class Collector:
         """
         if self._test_env is None:
             raise ConfigurationError("tests were asked for, but there is no test_env")
-        acting_seed, env_seed = spawn(self._test_seed, 2)
+        _, test_seed = spawn(self._seed, 2)
+        acting_seed, env_seed = spawn(test_seed, 2)
         copy = self.hierarchy.acting_copy(self._test_env, acting_seed)
         episodes = evaluate(copy, self._test_env, n_episodes, integer_seed(env_seed))
         summary = summarize(episodes)
         self._last_test = {f"test/{name}": value for name, value in summary.items()}
         return self._last_test
+
+    def save_checkpoint(self) -> None:
+        """Write a checkpoint from which the run continues exactly.
+
+        Raises:
+            CheckpointError: If it cannot be written; the last one stays.
+        """
+        self._place().save(self)
+
+    def restore_checkpoint(self) -> bool:
+        """Continue from the newest checkpoint that is whole.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            CheckpointError: If none is whole, or of this hierarchy.
+        """
+        return self._place().restore(self) is not None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy everything that changes, but for replay buffers.
+
+        Returns:
+            Tensors, arrays and plain values.
+        """
+        return {
+            "hierarchy": self.hierarchy.state_dict(),
+            "stepper": self._stepper.state_dict(),
+            "tracker": self._tracker.state_dict(),
+            "recent": [list(episode) for episode in self._recent],
+            "numbers": {"last_test": self._last_test, "learned": self._learned},
+            "counters": [self.n_env_steps, self.n_episodes, self._seed],
+            "log": self._log.state_dict(),
+            "global_generators": global_generator_states(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore all but replay buffers and running episodes.
+
+        Args:
+            state: What :meth:`state_dict` returned.
+        """
+        self.hierarchy.load_state_dict(state["hierarchy"])
+        self._tracker.load_state_dict(state["tracker"])
+        self._recent.clear()
+        self._recent.extend(Episode(*episode) for episode in state["recent"])
+        self._last_test = dict(state["numbers"]["last_test"])
+        self._learned = dict(state["numbers"]["learned"])
+        self.n_env_steps, self.n_episodes, self._seed = state["counters"]
+        self._log.load_state_dict(state["log"])
+
+    def load_episodes(self, state: Mapping[str, Any]) -> None:
+        """Bring the running episodes back; where that fails, new ones begin.
+
+        Args:
+            state: What :meth:`state_dict` returned; loaded before.
+        """
+        if not self._stepper.load_state_dict(state["stepper"]):
+            self._tracker = EpisodeTracker(self._stepper.env.num_envs)
+            self.hierarchy.reset()
+        self._is_reset = True
+        # Last, since environments may draw from them.
+        set_global_generator_states(state["global_generators"])
+
+    def _place(self) -> RunCheckpoints:
+        if self._checkpoints is None:
+            raise ConfigurationError("this collector was given no checkpoints")
+        return self._checkpoints
 
     def _step(self) -> bool:
         """Take a step; tell whether it finished episodes."""
@@ -178,38 +279,18 @@ class Collector:
         self._log.write(self.n_env_steps, self._learned | train | rates)
         self._learned = {}
 
-    def _headline(self) -> dict[str, str]:
-        numbers = {**summarize(list(self._recent)), **self._last_test}
-        shown = {
-            "return": numbers.get("return_mean"),
-            "success": numbers.get("success_last"),
-            "test success": numbers.get("test/success_last"),
-            "test return": numbers.get("test/return_mean"),
-        }
-        return {name: f"{x:.2f}" for name, x in shown.items() if x is not None}
-
     def _summary(self) -> dict[str, float]:
         train = {f"train/{k}": v for k, v in summarize(list(self._recent)).items()}
         return train | self._last_test | {"env_steps": float(self.n_env_steps)}
 
-    def _check(
-        self,
-        n_steps: int,
-        test_interval: int | None,
-        n_test_episodes: int,
-        log_interval: int,
-    ) -> None:
-        numbers = {
-            "n_steps": n_steps,
-            "test_interval": 1 if test_interval is None else test_interval,
-            "n_test_episodes": n_test_episodes,
-            "log_interval": log_interval,
-        }
+    def _check(self, numbers: dict[str, int | None]) -> None:
         for name, number in numbers.items():
-            if number < 1:
+            if number is not None and number < 1:
                 raise ConfigurationError(f"{name} must be at least 1, got {number}")
-        if test_interval is not None and self._test_env is None:
+        if numbers["test_interval"] is not None and self._test_env is None:
             raise ConfigurationError("tests were asked for, but there is no test_env")
+        if numbers["checkpoint_interval"] is not None and self._checkpoints is None:
+            raise ConfigurationError("checkpoints were asked for without a place")
 
 
 def _passed(interval: int | None, before: int, after: int) -> bool:

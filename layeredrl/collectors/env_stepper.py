@@ -5,10 +5,16 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from layeredrl.collectors.environment_state import (
+    environment_state,
+    restore_environment,
+)
 from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies import Hierarchy
+from layeredrl.utils.checkpoints import to_array
 
 SUCCESS_KEYS = ("success", "is_success")
 
@@ -126,6 +132,35 @@ class EnvStepper:
             taken,
         )
 
+    def state_dict(self) -> dict[str, Any]:
+        """Copy the environment's state and what is to be acted on.
+
+        Returns:
+            Arrays and plain values; the environment's part is ``None`` if it offers none.
+        """
+        return {
+            "obs": copy.deepcopy(self.obs),
+            "active": self.active.copy(),
+            "environment": environment_state(self.env),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> bool:
+        """Bring the running episodes back.
+
+        Args:
+            state: What :meth:`state_dict` returned.
+
+        Returns:
+            Whether that was possible; if not, new episodes have begun everywhere.
+        """
+        active = to_array(state["active"])
+        if restore_environment(self.env, state["environment"], ~active):
+            self.obs = _restored_obs(self.env.single_observation_space, state["obs"])
+            self.active = active
+            return True
+        self.reset()
+        return False
+
     def _final(self, info: Mapping[str, Any], key: str) -> Any:
         if key not in info:
             raise ConfigurationError(
@@ -133,6 +168,18 @@ class EnvStepper:
                 f"episode ended; found {sorted(info)}"
             )
         return info[key]
+
+
+def _restored_obs(space: spaces.Space, saved: Any) -> Any:
+    """Give saved observations back the containers that files do not keep."""
+    if isinstance(space, spaces.Dict):
+        return {
+            key: _restored_obs(child, saved[key]) for key, child in space.spaces.items()
+        }
+    if isinstance(space, spaces.Tuple):
+        pairs = zip(space.spaces, saved, strict=True)
+        return tuple(_restored_obs(child, value) for child, value in pairs)
+    return to_array(saved)
 
 
 def _final_success(

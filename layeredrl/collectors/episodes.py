@@ -1,5 +1,6 @@
 """Episodes counted as episodes."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -123,3 +124,21 @@ def summarize(episodes: list[Episode]) -> dict[str, float]:
             np.mean([bool(e.success_last) for e in episodes])
         )
     return summary
+
+
+def headline(summary: Mapping[str, float]) -> dict[str, str]:
+    """Pick what a progress bar shows.
+
+    Args:
+        summary: Numbers by name, ``train/...`` and ``test/...``.
+
+    Returns:
+        Short texts by short names.
+    """
+    shown = {
+        "return": summary.get("train/return_mean"),
+        "success": summary.get("train/success_last"),
+        "test success": summary.get("test/success_last"),
+        "test return": summary.get("test/return_mean"),
+    }
+    return {name: f"{x:.2f}" for name, x in shown.items() if x is not None}

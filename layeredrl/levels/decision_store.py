@@ -7,7 +7,6 @@ from tianshou.data import Batch
 
 from layeredrl.types import Observation, Transition
 from layeredrl.utils.buffers import TransitionBuffer
-from layeredrl.utils.checkpoints import to_array
 
 
 class DecisionStore:
@@ -21,15 +20,13 @@ class DecisionStore:
         buffer: The replay buffer.
     """
 
-    def __init__(self, buffer: TransitionBuffer, n_instances: int):
-        """Start without gaps.
+    def __init__(self, buffer: TransitionBuffer):
+        """Take the buffer.
 
         Args:
             buffer: Where decisions go.
-            n_instances: Environment instances.
         """
         self.buffer = buffer
-        self._has_gap = np.zeros(n_instances, dtype=bool)
 
     def add(
         self, transition: Transition, reward: np.ndarray, was_random: np.ndarray
@@ -41,10 +38,6 @@ class DecisionStore:
             reward: What the level makes of their rewards, (B,).
             was_random: Whether each was drawn at random, (B,) bool.
         """
-        instances = transition.instances
-        after_gap = instances[self._has_gap[instances]]
-        self.buffer.cut_episodes(after_gap)
-        self._has_gap[after_gap] = False
         batch = Batch(
             obs=_as_batch(transition.obs),
             act=transition.action,
@@ -54,7 +47,7 @@ class DecisionStore:
             obs_next=_as_batch(transition.next_obs),
             info=Batch(n_env_steps=transition.n_env_steps, random_mode=was_random),
         )
-        self.buffer.add(batch, buffer_ids=instances)
+        self.buffer.add(batch, buffer_ids=transition.instances)
 
     def skip(self, instances: np.ndarray) -> None:
         """Note that something is not stored.
@@ -62,28 +55,7 @@ class DecisionStore:
         Args:
             instances: Where, (B,).
         """
-        self._has_gap[instances] = True
-
-    def state_dict(self) -> dict[str, Any]:
-        """Copy buffer and gaps.
-
-        Returns:
-            Arrays and plain values.
-        """
-        return {"buffer": self.buffer.state_dict(), "has_gap": self._has_gap.copy()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` returned.
-
-        Args:
-            state: The state.
-
-        Raises:
-            CheckpointError: If it came from a buffer of another size or with transitions
-                of another shape; nothing has changed then.
-        """
-        self.buffer.load_state_dict(state["buffer"])
-        self._has_gap = to_array(state["has_gap"])
+        self.buffer.has_gap[instances] = True
 
 
 def _as_batch(obs: Observation) -> Any:

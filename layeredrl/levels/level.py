@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from layeredrl.predictors import Predictor
 from layeredrl.types import Observation, Transition
+from layeredrl.utils.buffers import TransitionBuffer
 from layeredrl.utils.observation_maps import Shape
 
 if TYPE_CHECKING:
@@ -200,6 +201,14 @@ class RunningLevel(ABC):
             state: The state.
         """
         return None
+
+    def replay_buffers(self) -> dict[str, TransitionBuffer]:
+        """Name the replay buffers, which checkpoints of runs save chunk by chunk.
+
+        Returns:
+            The buffers by name; none in an acting copy.
+        """
+        return {}
 
     def buffer_state(self) -> dict[str, Any]:
         """Copy the replay buffer.

@@ -71,7 +71,7 @@ class RunningPlannerLevel(RunningLevel):
         self._store: DecisionStore | None = None
         if spec.keeps_buffer:
             buffer = TransitionBuffer(recipe.buffer_size, spec.n_instances, seeds[4])
-            self._store = DecisionStore(buffer, spec.n_instances)
+            self._store = DecisionStore(buffer)
         dim = self._action_dim = action_dim(spec.action_space)
         self._exploration = RunningExploration(
             recipe.exploration, spec.n_instances, dim
@@ -213,14 +213,18 @@ class RunningPlannerLevel(RunningLevel):
         self._predictor.load_state_dict(state["predictor"])
         self._load_counters(state["counters"])
 
+    def replay_buffers(self) -> dict[str, TransitionBuffer]:
+        """Name the one replay buffer."""
+        return {} if self.buffer is None else {"replay": self.buffer}
+
     def buffer_state(self) -> dict[str, Any]:
         """Copy the replay buffer."""
-        return {} if self._store is None else self._store.state_dict()
+        return {} if self.buffer is None else self.buffer.state_dict()
 
     def load_buffer_state(self, state: dict[str, Any]) -> None:
         """Restore the replay buffer."""
-        if self._store is not None and state:
-            self._store.load_state_dict(state)
+        if self.buffer is not None and state:
+            self.buffer.load_state_dict(state)
 
     def _random_actions(self, instances: np.ndarray) -> np.ndarray:
         self.planner.reset(instances)  # a plan that was not followed is no start

@@ -25,9 +25,17 @@ class TransitionBuffer(VectorReplayBuffer):
 
     One ring per environment instance, so that episodes stay contiguous. Unlike its base
     it compiles nothing on construction.
+
+    Attributes:
+        generator: Draws samples.
+        n_added: Transitions ever added to each ring, (n_instances,) int64.
+        has_gap: Whether something happened in an instance that was not stored, so that
+            what is stored next begins an episode of its own, (n_instances,) bool.
     """
 
     generator: np.random.Generator
+    n_added: np.ndarray
+    has_gap: np.ndarray
 
     def __init__(self, total_size: int, n_instances: int, seed: np.random.SeedSequence):
         """Make an empty buffer; memory is taken when the first transition comes.
@@ -47,6 +55,28 @@ class TransitionBuffer(VectorReplayBuffer):
             )
         super().__init__(total_size, n_instances)
         self.generator = numpy_generator(seed)
+        self.n_added = np.zeros(n_instances, dtype=np.int64)
+        self.has_gap = np.zeros(n_instances, dtype=bool)
+
+    def add(
+        self, batch: Any, buffer_ids: np.ndarray | list[int] | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Add one transition to each of some rings.
+
+        Args:
+            batch: The transitions, as Tianshou's vector buffer takes them.
+            buffer_ids: Which rings, each at most once; ``None`` for all.
+
+        Returns:
+            Positions, episode returns, lengths and starts, as Tianshou returns them.
+        """
+        rings = np.asarray(range(self.buffer_num) if buffer_ids is None else buffer_ids)
+        after_gap = rings[self.has_gap[rings]]
+        self.cut_episodes(after_gap)
+        self.has_gap[after_gap] = False
+        result = super().add(batch, buffer_ids)
+        self.n_added[rings] += 1
+        return result
 
     def _compile(self) -> None:
         """Skip the base's warm-up of numba, which costs seconds per process."""
@@ -73,8 +103,11 @@ class TransitionBuffer(VectorReplayBuffer):
             ring._ep_return, ring._ep_len = 0.0, 0
             ring._ep_start_idx = ring._insertion_idx
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, with_transitions: bool = True) -> dict[str, Any]:
         """Copy everything that changes.
+
+        Args:
+            with_transitions: Whether the stored transitions are among it.
 
         Returns:
             Stored transitions, ring positions and the generator's state.
@@ -93,7 +126,9 @@ class TransitionBuffer(VectorReplayBuffer):
         return {
             "max_size": self.maxsize,
             "rings": rings,
-            "transitions": _batch_to_dict(self._meta),
+            "n_added": self.n_added.copy(),
+            "has_gap": self.has_gap.copy(),
+            "transitions": _batch_to_dict(self._meta) if with_transitions else {},
             "generator": numpy_generator_state(self.generator),
         }
 
@@ -132,6 +167,8 @@ class TransitionBuffer(VectorReplayBuffer):
             ring._ep_start_idx = where["episode_start"]
             self._lengths[i] = where["size"]
             self.last_index[i] = where["last_index"] + self._offset[i]
+        self.n_added = to_array(state["n_added"])
+        self.has_gap = to_array(state["has_gap"])
         set_numpy_generator_state(self.generator, state["generator"])
 
 

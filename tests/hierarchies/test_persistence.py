@@ -142,6 +142,9 @@ def test_buffers_round_trip(tmp_path):
     other.load_buffers(str(tmp_path / "new" / "buffers.pt"))
     assert_same(other.acting_state(), state)
     one, two = (h.levels[0].buffer.state_dict() for h in (hierarchy, other))
+    # The buffer came without its episodes, so what is stored next begins new ones.
+    one.pop("has_gap")
+    assert two.pop("has_gap").all()
     assert_same(one, two)
 
 
@@ -400,10 +403,10 @@ BROKEN = {
     "no optimizer": without("state", "levels", 0, "training", "optimizer"),
     "no exploration": without("state", "levels", 0, "exploration"),
     "no buffer": without("buffers", 0),
-    "no rings": without("buffers", 0, "buffer", "rings"),
-    "a ring missing": without("buffers", 0, "buffer", "rings", 0),
-    "no position": without("buffers", 0, "buffer", "rings", 1, "size"),
-    "no buffer generator": without("buffers", 0, "buffer", "generator"),
+    "no rings": without("buffers", 0, "rings"),
+    "a ring missing": without("buffers", 0, "rings", 0),
+    "no position": without("buffers", 0, "rings", 1, "size"),
+    "no buffer generator": without("buffers", 0, "generator"),
     "no gaps": without("buffers", 0, "has_gap"),
     "no weights": lambda c: c["state"]["levels"][0]["predictor"].popitem(),
     "other weights": lambda c: c["state"]["levels"][0]["predictor"].update(

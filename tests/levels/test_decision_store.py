@@ -12,7 +12,7 @@ BOTH = np.arange(N)
 
 
 def make(size=20, n=N):
-    return DecisionStore(TransitionBuffer(size, n, np.random.SeedSequence(0)), n)
+    return DecisionStore(TransitionBuffer(size, n, np.random.SeedSequence(0)))
 
 
 def add(store, instances, number, **fields):
@@ -105,8 +105,8 @@ def test_gaps_survive_a_file(tmp_path):
     store, other = make(), make()
     add(store, BOTH, 1)
     store.skip(np.array([1]))
-    save_checkpoint(tmp_path / "store.pt", "store", store.state_dict())
-    other.load_state_dict(load_checkpoint(tmp_path / "store.pt", "store"))
+    save_checkpoint(tmp_path / "store.pt", "store", store.buffer.state_dict())
+    other.buffer.load_state_dict(load_checkpoint(tmp_path / "store.pt", "store"))
     add(other, BOTH, 2)
     assert stretches(other) == {(1, 2), (2,), (1,)}
 
@@ -117,5 +117,5 @@ def test_a_buffer_of_another_size_is_refused_and_nothing_changes(size, n):
     add(store, BOTH, 1)
     store.skip(BOTH)
     with pytest.raises(CheckpointError, match="rings"):
-        other.load_state_dict(store.state_dict())
-    assert len(other.buffer) == 0 and not other.state_dict()["has_gap"].any()
+        other.buffer.load_state_dict(store.buffer.state_dict())
+    assert len(other.buffer) == 0 and not other.buffer.has_gap.any()

@@ -1,0 +1,154 @@
+"""Replay buffers on disk in chunks, so that saving again costs what is new."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tianshou.data import Batch
+
+from layeredrl.utils.buffers import TransitionBuffer
+from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint, to_array
+
+KIND = "replay chunk"
+_FLAGS = ("terminated", "truncated", "done")
+
+
+class ReplayArchive:
+    """A folder of chunks; each holds the transitions added since the one before.
+
+    What :meth:`save` returns (the manifest) belongs into the checkpoint whose writing
+    makes the save count. Chunks are never changed; a chunk whose transitions have all
+    been overwritten in the buffer drops out of the manifest.
+    """
+
+    def __init__(self, folder: str | Path, name: str):
+        """Name the folder.
+
+        Args:
+            folder: Where the chunks are; made when the first one is written.
+            name: What the chunks' names begin with.
+        """
+        self._folder = Path(folder)
+        self._name = name
+
+    def save(
+        self, buffer: TransitionBuffer, last: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """Write what is new.
+
+        Args:
+            buffer: The buffer.
+            last: The manifest of the save before, in this folder; ``None`` at first.
+
+        Returns:
+            The manifest: plain values and arrays.
+
+        Raises:
+            CheckpointError: If a chunk cannot be written.
+        """
+        added = buffer.n_added.copy()
+        chunks = [] if last is None else list(last["chunks"])
+        start = np.zeros_like(added) if last is None else to_array(last["n_added"])
+        ring_size = buffer.maxsize // buffer.buffer_num
+        if (added > start).any():
+            start = np.maximum(start, added - ring_size)
+            number = 1 + max((int(c["name"][-6:]) for c in chunks), default=0)
+            name = f"{self._name}-{number:06d}"
+            self._write(name, buffer, start, added, ring_size)
+            chunks.append({"name": name, "end": added.tolist()})
+        oldest = added - ring_size
+        kept = [c for c in chunks if (np.array(c["end"]) > oldest).any()]
+        state = buffer.state_dict(with_transitions=False)
+        # Ends of episodes can be marked after a transition was written.
+        flags = {name: getattr(buffer, name).copy() for name in _FLAGS if len(buffer)}
+        return {"chunks": kept, "n_added": added, "state": state, "flags": flags}
+
+    def load(self, buffer: TransitionBuffer, manifest: Mapping[str, Any]) -> None:
+        """Fill a buffer.
+
+        Args:
+            buffer: Of the size that was saved.
+            manifest: What :meth:`save` returned.
+
+        Raises:
+            CheckpointError: If a chunk is missing or broken, or the buffer is of another
+                size.
+        """
+        transitions: dict[str, Any] = {}
+        ring_size = buffer.maxsize // buffer.buffer_num
+        for chunk in manifest["chunks"]:
+            content = load_checkpoint(self._path(chunk["name"]), KIND)
+            start, end = to_array(content["start"]), to_array(content["end"])
+            positions = _positions(start, end, ring_size)
+            _place(transitions, content["transitions"], positions, buffer.maxsize)
+        for name, flags in manifest["flags"].items():
+            transitions[name] = to_array(flags)
+        buffer.load_state_dict({**manifest["state"], "transitions": transitions})
+
+    def prune(self, manifests: Iterable[Mapping[str, Any]]) -> None:
+        """Delete chunks that no manifest names.
+
+        Args:
+            manifests: Manifests of the checkpoints that are kept.
+        """
+        kept = {chunk["name"] for manifest in manifests for chunk in manifest["chunks"]}
+        for path in self._folder.glob(f"{self._name}-*.pt"):
+            if path.stem not in kept:
+                path.unlink(missing_ok=True)
+
+    def _write(
+        self,
+        name: str,
+        buffer: TransitionBuffer,
+        start: np.ndarray,
+        end: np.ndarray,
+        ring_size: int,
+    ) -> None:
+        positions = _positions(start, end, ring_size)
+        content = {
+            "start": start,
+            "end": end,
+            "transitions": _taken(buffer._meta, positions),
+        }
+        save_checkpoint(self._path(name), KIND, content)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.pt"
+
+
+def _positions(start: np.ndarray, end: np.ndarray, ring_size: int) -> np.ndarray:
+    """Buffer positions of the transitions number ``start`` to ``end - 1`` of each ring."""
+    return np.concatenate(
+        [
+            ring * ring_size + np.arange(first, last) % ring_size
+            for ring, (first, last) in enumerate(zip(start, end, strict=True))
+        ]
+    )
+
+
+def _taken(batch: Any, positions: np.ndarray) -> dict[str, Any]:
+    return {
+        key: (
+            _taken(value, positions)
+            if isinstance(value, Batch)
+            else np.asarray(value)[positions]
+        )
+        for key, value in batch.items()
+    }
+
+
+def _place(
+    target: dict[str, Any],
+    chunk: Mapping[str, Any],
+    positions: np.ndarray,
+    size: int,
+) -> None:
+    for key, value in chunk.items():
+        if isinstance(value, Mapping):
+            _place(target.setdefault(key, {}), value, positions, size)
+            continue
+        rows = to_array(value)
+        if key not in target:
+            target[key] = np.zeros((size, *rows.shape[1:]), rows.dtype)
+        target[key][positions] = rows

@@ -1,0 +1,108 @@
+"""``--resume`` through the whole experiment: results equal those of one run."""
+
+import dataclasses
+import json
+
+import pytest
+
+from experiments.arguments import RunArguments
+from experiments.figures import draw_planner_run
+from experiments.planner import build_levels
+from experiments.run_folder import RunFolder
+from experiments.training import run_experiment
+from layeredrl.collectors import Collector
+from layeredrl.errors import ConfigurationError
+from tests.experiments.test_planner import TINY
+
+
+def run(arguments):
+    return run_experiment(
+        "planner", arguments, lambda env: build_levels(arguments, env), draw_planner_run
+    )
+
+
+def shown(finished):
+    numbers = {"return_mean", "success_any", "success_last", "env_steps"}
+    return {name: finished.result[name] for name in numbers}
+
+
+@pytest.mark.parametrize("env_id", ["Maze2D-Open-v0", "Pendulum-v1"])
+def test_interrupted_and_resumed_equals_one_run(env_id, tmp_path, monkeypatch):
+    small = dataclasses.replace(TINY, env_id=env_id, n_eval_episodes=2, n_eval_envs=2)
+    whole = run(dataclasses.replace(small, run_dir=tmp_path / "whole"))
+
+    step, taken = Collector._step, []
+
+    def interrupted(self):
+        taken.append(1)
+        if len(taken) == 57:
+            import signal
+
+            signal.raise_signal(signal.SIGINT)
+        return step(self)
+
+    parts = dataclasses.replace(small, run_dir=tmp_path / "parts")
+    monkeypatch.setattr(Collector, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(parts)
+    monkeypatch.undo()
+    assert not (tmp_path / "parts" / "result.json").exists()
+    resumed = run(dataclasses.replace(parts, resume=True))
+    assert shown(resumed) == shown(whole)
+
+    def metrics(path):
+        lines = (path / "metrics.jsonl").read_text().splitlines()
+        hidden = {"wall_s", "time/env_steps_per_s"}
+        return [
+            {k: v for k, v in json.loads(line).items() if k not in hidden}
+            for line in lines
+        ]
+
+    assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
+
+
+def test_resuming_what_is_finished_evaluates_again(tmp_path):
+    small = dataclasses.replace(
+        TINY, run_dir=tmp_path / "run", total_env_steps=240, n_eval_episodes=2
+    )
+    first = run(small)
+    again = run(dataclasses.replace(small, resume=True))
+    assert shown(again) == shown(first)
+
+
+def test_resuming_nothing_starts(tmp_path):
+    folder = RunFolder("planner", RunArguments(run_dir=tmp_path / "run", resume=True))
+    folder.close()
+    assert not folder.is_resumed
+
+
+class TestChangedArguments:
+    @pytest.fixture
+    def before(self, tmp_path):
+        arguments = RunArguments(run_dir=tmp_path / "run")
+        RunFolder("planner", arguments).close()
+        return arguments
+
+    def test_harmful_ones_are_refused_by_name(self, before):
+        for force in (False, True):
+            changed = dataclasses.replace(before, n_envs=3, resume=True, force=force)
+            with pytest.raises(ConfigurationError, match="n_envs: 8 before, 3 now"):
+                RunFolder("planner", changed)
+
+    def test_harmless_ones_need_force(self, before):
+        changed = dataclasses.replace(before, total_env_steps=9000, resume=True)
+        with pytest.raises(ConfigurationError, match="total_env_steps.*--force"):
+            RunFolder("planner", changed)
+        folder = RunFolder("planner", dataclasses.replace(changed, force=True))
+        folder.close()
+        assert folder.is_resumed
+
+    def test_the_way_of_starting_does_not_count(self, before):
+        folder = RunFolder("planner", dataclasses.replace(before, resume=True))
+        folder.close()
+        assert folder.is_resumed
+
+
+def test_resume_and_overwrite_exclude_each_other():
+    with pytest.raises(ConfigurationError, match="either"):
+        RunArguments(resume=True, overwrite=True)
