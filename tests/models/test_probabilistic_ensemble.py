@@ -96,6 +96,13 @@ class TestMembers:
         prediction = ensemble(Z, C, n_models=3).predict(*inputs())
         assert not torch.equal(prediction.mean[:, 0], prediction.mean[:, 1])
 
+    def test_members_draw_noise_of_their_own(self, generator):
+        model = ensemble(Z, C, n_models=2)
+        for parameter in model.members.parameters():
+            parameter.data[1] = parameter.data[0]
+        one, two = model.sample(*inputs(), generator).unbind(1)
+        assert not torch.isclose(one, two).any()
+
     def test_no_particle_is_computed_twice(self, monkeypatch):
         rows = []
         forward = MemberStack.forward

@@ -65,6 +65,17 @@ def test_errors_are_measured_in_the_targets_deviation(name, generator):
     assert not torch.equal(function.output_scale, scale)
 
 
+@pytest.mark.parametrize(
+    ("name", "seen"), [("reward", (0, 1, 2)), ("value", (0, 1)), ("reached", (3, 1))]
+)
+def test_the_scale_of_the_inputs_is_followed(name, seen, generator):
+    function, inputs = FUNCTIONS[name](), arguments(name, 50)
+    inputs = tuple(7.0 * i + x for i, x in enumerate(inputs))
+    function.observe(inputs, torch.randn(50, generator=generator))
+    expected = torch.cat([inputs[i] for i in seen], dim=-1).mean(0)
+    torch.testing.assert_close(function.regressor.inputs.mean, expected)
+
+
 def test_state_is_saved(name, generator):
     function, loaded = FUNCTIONS[name](), FUNCTIONS[name]()
     function.observe(arguments(name, 20), torch.randn(20, generator=generator))

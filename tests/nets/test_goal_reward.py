@@ -32,6 +32,13 @@ def test_contexts_are_broadcast_over_imagined_trajectories(generator):
     torch.testing.assert_close(found, -(state - context).norm(dim=-1))
 
 
+def test_one_state_is_judged_by_many_goals(generator):
+    state = torch.randn(2, generator=generator)
+    context = torch.randn(5, 2, generator=generator)
+    found = GoalReward(distance)(state, context, torch.zeros(1), state)
+    torch.testing.assert_close(found, -(state - context).norm(dim=-1))
+
+
 def test_columns_are_chosen():
     reward = GoalReward(distance, achieved_dims=(2, 0), desired_dims=[1, 3])
     state = torch.tensor([[1.0, 99.0, 2.0]])
