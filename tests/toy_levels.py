@@ -298,3 +298,19 @@ class Diary(Encoder):
             memory = self.FADING * memory + told[:, t]
             sums.append(memory)
         return torch.cat([obs, torch.stack(sums, 1)[..., None]], -1), obs[..., :0]
+
+
+class Looks(Encoder):
+    """The vector, and the mean brightness of the camera's picture."""
+
+    def __init__(self, mapped_env_obs_shape, device="cpu"):
+        super().__init__()
+        assert len(mapped_env_obs_shape["camera"]) >= 2
+        self.latent_state_dim = mapped_env_obs_shape["vector"][0] + 1
+        self.context_dim = 0
+
+    def forward(self, obs):
+        picture, vector = obs["camera"].float() / 255, obs["vector"]
+        brightness = picture.flatten(vector.dim() - 1).mean(-1, keepdim=True)
+        state = torch.cat([vector, brightness], -1)
+        return state, state[..., :0]

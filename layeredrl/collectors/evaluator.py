@@ -45,10 +45,12 @@ def evaluate(
     Raises:
         ConfigurationError: If no episodes are asked for, or the hierarchy was built for
             another number of instances.
+        SpaceError: If the environment has other spaces than the hierarchy.
     """
     if n_episodes < 1:
         raise ConfigurationError(f"n_episodes must be at least 1, got {n_episodes}")
     stepper = EnvStepper(env, hierarchy)
+    hierarchy.check_env(env)
     hierarchy.eval()
     hierarchy.reset()
     stepper.reset(seed)

@@ -151,10 +151,11 @@ class Hierarchy:
         """Begin new episodes; decisions in progress are dropped.
 
         Args:
-            instances: Which instances, int64 indices; ``None`` for all.
+            instances: Which instances, int64 indices or a boolean mask; ``None`` for
+                all.
         """
-        if instances is None:
-            instances = np.arange(self.n_instances)
+        every = np.arange(self.n_instances)
+        instances = every if instances is None else every[instances]
         self._active[instances] = False
         self._flow.reset(instances)
 

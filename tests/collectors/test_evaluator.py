@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
 
 from layeredrl.collectors import Episode, evaluate, summarize, wilson_interval
-from layeredrl.errors import ConfigurationError
+from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.levels import ActionSequenceLevel, ConstantLevel, RandomLevel
 from tests.same import assert_same
@@ -137,6 +138,14 @@ def test_a_hierarchy_of_another_size_is_refused_before_anything_changes():
     hierarchy = Hierarchy([RandomLevel()], lines(2))
     with pytest.raises(ConfigurationError, match="built for 2 instances"):
         evaluate(hierarchy, lines(3), 5, 0)
+    assert hierarchy.is_training
+
+
+def test_other_spaces_are_refused_before_anything_changes():
+    hierarchy = Hierarchy([RandomLevel()], lines(3))
+    wider = lines(3, actions=spaces.Box(-2, 2, (1,), np.float32))
+    with pytest.raises(SpaceError, match="was built for actions"):
+        evaluate(hierarchy, wider, 5, 0)
     assert hierarchy.is_training
 
 

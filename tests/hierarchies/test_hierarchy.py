@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -16,13 +18,20 @@ from layeredrl.levels import (
     Exploration,
     RandomLevel,
 )
+from layeredrl.planners import CEMPlanner, PlannerConfig
 from layeredrl.predictors import get_default_predictor_factory
-from tests.same import assert_same
+from tests.same import assert_same, is_same
 from tests.toy_envs import BOX, KINDS, Line, Spaces, lines, unbounded
-from tests.toy_levels import Counter, Diary, planner_level, predictor_with, steady_level
+from tests.toy_levels import (
+    Counter,
+    Diary,
+    Looks,
+    planner_level,
+    predictor_with,
+    steady_level,
+)
 
 WIDE = spaces.Box(-1e6, 1e6, (1,), np.float32)
-NUMBERS = {"vector": np.array([7.0, 8.0, 9.0], np.float32)}
 
 
 def see(obs, kind="box", maps=None, n=1):
@@ -266,6 +275,31 @@ def test_the_buffer_of_a_planner_over_sequences_holds_semi_mdp_transitions():
     )
 
 
+def test_a_planner_learns_from_pictures_and_vectors():
+    env = lines(2, kind="image")
+    recipe = steady_level(predictor_factory=predictor_with(Looks))
+    hierarchy = Hierarchy([recipe, ActionSequenceLevel(2)], env)
+    drive(hierarchy, env, 30)
+    level = hierarchy.levels[0]
+    stored = level.buffer[level.buffer.sample_indices(0)]
+    for obs in (stored.obs, stored.obs_next):
+        episode, _, time = obs["vector"].T
+        expected = (10 * episode + time).astype(np.uint8)
+        assert (obs["camera"] == expected[:, None, None]).all()
+    assert level.n_updates > 0
+
+
+def test_a_second_configuration_does_not_disturb_the_first():
+    def acted(horizon):
+        config = PlannerConfig(horizon=horizon)
+        recipe = planner_level(partial_planner=partial(CEMPlanner, config=config))
+        return drive(Hierarchy([recipe], lines(2)), lines(2), 25)
+
+    first = acted(2)
+    assert not is_same(first, acted(5))
+    assert_same(first, acted(2))
+
+
 # Memory in a hierarchy
 
 
@@ -452,6 +486,22 @@ def test_a_mask_may_change_afterwards():
     zeros = np.zeros(2)
     hierarchy.process_transition(np.zeros((2, 3)), zeros, zeros, zeros)
     assert [len(t) for t in hierarchy.levels[0].transitions] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "which", [None, np.array([2, 0]), np.array([True, False, True]), np.array([], int)]
+)
+def test_resets_by_index_or_by_mask(which):
+    hierarchy = Hierarchy([planner_level(), ActionSequenceLevel(3)], lines(3))
+    hierarchy.levels[0].eval()
+    hierarchy.get_action(np.zeros((3, 3)))
+    hierarchy.reset(which)
+    has_plan = hierarchy.levels[0].planner.state_dict()["has_plan"]
+    expected = np.ones(3, bool)
+    expected[slice(None) if which is None else which] = False
+    np.testing.assert_array_equal(has_plan, expected)
+    for record in hierarchy.state_dict()["flow"]:
+        np.testing.assert_array_equal(record["needs_decision"], ~expected)
 
 
 # Acting copies

@@ -83,7 +83,7 @@ def path(tmp_path):
 # Continuing
 
 
-@pytest.mark.parametrize("stop", [1, 6, 17])
+@pytest.mark.parametrize("stop", [4, 17])
 @pytest.mark.parametrize("stack", STACKS)
 def test_restoring_continues_as_if_nothing_had_been(stack, stop, path):
     levels, actions = STACKS[stack]
@@ -306,7 +306,7 @@ def test_truncated_files_are_refused(saved, path):
         ("buffers.pt", hierarchy.load_buffers),
     ):
         whole = (saved / name).read_bytes()
-        lengths = [0, 1, 7, *np.linspace(8, len(whole) - 1, 25).astype(int)]
+        lengths = [0, 1, 7, *np.linspace(8, len(whole) - 1, 12).astype(int)]
         for length in lengths:
             path.write_bytes(whole[:length])
             with pytest.raises(CheckpointError, match="truncated"):
@@ -318,7 +318,7 @@ def test_bits_that_fell_over_never_half_load(saved, path):
     hierarchy = lived(n_steps=5, seed=1)
     whole, rng = (saved / "hierarchy.pt").read_bytes(), np.random.default_rng(0)
     n_refused = 0
-    for _ in range(40):
+    for _ in range(25):
         broken = bytearray(whole)
         broken[int(rng.integers(len(broken)))] ^= 1 << int(rng.integers(8))
         path.write_bytes(bytes(broken))

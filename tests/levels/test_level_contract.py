@@ -7,7 +7,6 @@ from gymnasium import spaces
 from layeredrl.levels import (
     ActionSequenceLevel,
     ConstantLevel,
-    Exploration,
     RandomLevel,
 )
 from tests.levels.level_contract import CONTRACT, LevelCase
@@ -23,7 +22,6 @@ from tests.toy_levels import (
 
 BOX = spaces.Box(np.array([-1, 0], np.float32), np.array([1, 4], np.float32))
 CHOICE = spaces.Discrete(3, start=5)
-BLIND = Exploration(warm_up_env_steps=10**6, hold=2)
 
 CASES = {
     "random": LevelCase(RandomLevel, BOX, is_deterministic=False),
@@ -46,7 +44,6 @@ CASES = {
     "planner-memory": LevelCase(
         lambda: steady_level(predictor_factory=predictor_with(Diary)), BOX
     ),
-    "planner-blind": LevelCase(lambda: steady_level(exploration=BLIND), BOX),
     "counter": LevelCase(lambda: Counter(n_decisions=2, scale=0.01), BOX),
 }
 

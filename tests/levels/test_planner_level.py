@@ -2,12 +2,10 @@ from functools import partial
 
 import numpy as np
 import pytest
-import torch
 from gymnasium import spaces
 
 from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.levels import Exploration, LearningSchedule, PlannerLevel
-from layeredrl.nets import Encoder
 from layeredrl.predictors import StaticPredictor
 from tests.levels.building import build, transition
 from tests.toy_levels import (
@@ -15,6 +13,7 @@ from tests.toy_levels import (
     QUICK_CEM,
     SMALL_PREDICTOR,
     Diary,
+    Looks,
     planner_level,
     predictor_with,
     steady_level,
@@ -100,20 +99,6 @@ def test_keeps_images_in_their_own_type():
         for key in seen:
             np.testing.assert_array_equal(stored[key][where], seen[key])
     assert level.learn(1000)["n_updates"] == 100
-
-
-class Looks(Encoder):
-    """Mean brightness and the vector, as a toy for pixels."""
-
-    def __init__(self, mapped_env_obs_shape, device="cpu"):
-        super().__init__()
-        assert mapped_env_obs_shape["camera"] == (4, 4, 3)
-        self.latent_state_dim, self.context_dim = 3, 0
-
-    def forward(self, obs):
-        brightness = obs["camera"].float().mean((-1, -2, -3)) / 255
-        state = torch.cat([obs["vector"], brightness[..., None]], -1)
-        return state, state[..., :0]
 
 
 def test_evaluation_leaves_a_gap_that_sampling_does_not_cross():
