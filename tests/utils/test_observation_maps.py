@@ -3,7 +3,7 @@ import pytest
 from gymnasium import spaces
 
 from layeredrl.errors import ConfigurationError, ObservationError, SpaceError
-from layeredrl.utils.observation_maps import observation_map
+from layeredrl.utils.observation_maps import KeepColumns, observation_map
 from layeredrl.utils.spaces import VECTOR_KEY, ObservationLayout
 from tests.toys import unbounded
 
@@ -92,6 +92,11 @@ def test_images_are_kept_by_name(description, kept, vector):
 def test_columns_that_do_not_exist_are_refused(columns):
     with pytest.raises(SpaceError, match="there are 6"):
         observation_map(columns, LAYOUT)
+
+
+def test_keeping_nothing_is_refused():
+    with pytest.raises(SpaceError, match="keeps nothing"):
+        KeepColumns(LAYOUT, [], [])
 
 
 def test_keys_that_do_not_exist_name_those_that_do():
