@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.installed-docs
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -q -c constraints.txt
-CODE := layeredrl experiments tests setup.py
+CODE := layeredrl experiments tests docs setup.py
 # The tests do not need numba's compiled loops, and compiling them costs seconds.
 PYTEST := NUMBA_DISABLE_JIT=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 

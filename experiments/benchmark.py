@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 import tyro
 
+from experiments.benchmarks.checkpoints import checkpoint_benchmarks
+from experiments.benchmarks.mazes import maze_benchmarks
 from experiments.benchmarks.measuring import Benchmark, Measurement, measure_all
 from experiments.benchmarks.planning import planning_benchmarks
 from experiments.benchmarks.replay import replay_benchmarks
@@ -18,6 +20,8 @@ GROUPS: dict[str, Callable[[], Iterator[Benchmark]]] = {
     "planning": planning_benchmarks,
     "replay": replay_benchmarks,
     "updates": update_benchmarks,
+    "mazes": maze_benchmarks,
+    "checkpoints": checkpoint_benchmarks,
 }
 
 

@@ -99,6 +99,27 @@ PRESETS = {
         random_duration=20,
         updates_per_env_step=0.5,
         test_interval=5000,
+        n_test_episodes=8,
+    ),
+    "maze-open": PlannerArguments(
+        env_id="Maze2D-Open-v0",
+        total_env_steps=8000,
+        horizon=15,
+        hold=10,
+        test_interval=4000,
+        n_test_episodes=8,
+    ),
+    "maze-umaze": PlannerArguments(
+        env_id="Maze2D-UMaze-v0",
+        total_env_steps=20_000,
+        horizon=15,
+        use_value=True,
+        hold=10,
+        random_probability=0.01,
+        random_duration=20,
+        updates_per_env_step=0.5,
+        test_interval=5000,
+        n_test_episodes=8,
     ),
     "inverted-pendulum": PlannerArguments(
         env_id="InvertedPendulum-v5",
@@ -108,6 +129,8 @@ PRESETS = {
         hold=1,
         random_probability=0.01,
         random_duration=3,
+        test_interval=2000,
+        n_test_episodes=4,
     ),
 }
 
@@ -129,7 +152,6 @@ def build_levels(arguments: PlannerArguments, env: VectorEnv) -> list[Level]:
         config=PlannerConfig(
             horizon=arguments.horizon,
             objective=ObjectiveConfig(
-                gamma=arguments.gamma if arguments.use_value else 1.0,
                 terminal_value=arguments.use_value,
                 disagreement_weight=arguments.disagreement_weight,
             ),
@@ -168,22 +190,33 @@ def choose_predictor(arguments: PlannerArguments, env: VectorEnv) -> PredictorFa
         Its factory.
     """
     if not isinstance(env.single_observation_space, spaces.Dict):
-        return get_flat_predictor_factory(arguments.n_models, arguments.use_value)
+        flat = get_flat_predictor_factory(arguments.n_models, arguments.use_value)
+        return _with_discount(flat, arguments.gamma)
     default = get_default_predictor_factory(env, 0)
     layout = ObservationLayout.of(goal_observation_space(env))
     columns = [layout.columns_of(key) for key in arguments.state_keys]
+    encoder = partial(
+        FixedEncoderNet,
+        latent_state_dims=tuple(c for group in columns for c in group),
+        context_dims=tuple(layout.columns_of("desired_goal")),
+    )
+    model = partial(
+        ProbabilisticEnsemble, config=EnsembleConfig(n_models=arguments.n_models)
+    )
+    value = ValueNet if arguments.use_value else None
+    goal_based = PredictorFactory(
+        model, value, default.partial_rew_func, encoder, default.partial_predictor
+    )
+    return _with_discount(goal_based, arguments.gamma)
+
+
+def _with_discount(factory: PredictorFactory, gamma: float) -> PredictorFactory:
     return PredictorFactory(
-        partial_model=partial(
-            ProbabilisticEnsemble, config=EnsembleConfig(n_models=arguments.n_models)
-        ),
-        partial_val_func=ValueNet if arguments.use_value else None,
-        partial_rew_func=default.partial_rew_func,
-        partial_encoder=partial(
-            FixedEncoderNet,
-            latent_state_dims=tuple(c for group in columns for c in group),
-            context_dims=tuple(layout.columns_of("desired_goal")),
-        ),
-        partial_predictor=partial(default.partial_predictor, gamma=arguments.gamma),
+        factory.partial_model,
+        factory.partial_val_func,
+        factory.partial_rew_func,
+        factory.partial_encoder,
+        partial(factory.partial_predictor, gamma=gamma),
     )
 
 

@@ -1,5 +1,6 @@
 """Train, evaluate, write down: what all experiments have in common."""
 
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,13 @@ from layeredrl.hierarchies import Hierarchy
 from layeredrl.levels import Level, RandomLevel
 from layeredrl.utils.seeding import integer_seed, spawn
 
+# Whose networks gin can configure, beside what is imported here anyway.
+_CONFIGURABLE = (
+    "layeredrl.nets.actor_critic",
+    "layeredrl.nets.cnn",
+    "layeredrl.nets.traj_encoders",
+    "layeredrl.nets.tstep_encoders",
+)
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130
 
 
@@ -245,7 +253,10 @@ def configure_gin(entries: Sequence[str]) -> None:
     gin.clear_config()
     files = [entry for entry in entries if entry.endswith(".gin")]
     bindings = [entry for entry in entries if not entry.endswith(".gin")]
-    gin.parse_config_files_and_bindings(files, bindings)
+    for module in _CONFIGURABLE:
+        importlib.import_module(module)
+    # Not finalised: modules that are imported later may bring configurables of their own.
+    gin.parse_config_files_and_bindings(files, bindings, finalize_config=False)
 
 
 def main(run: Callable[[], None]) -> None:

@@ -111,15 +111,14 @@ class RunCheckpoints:
         collector.load_episodes(content["run"])
 
     def _known_manifests(self, newest: Path) -> dict[Path, dict[str, Any]]:
+        """Manifests of what may be built on; files that cannot be read are left alone."""
         manifests = {}
         for path in sorted(self._folder.glob("step-*.pt")):
-            if path > newest:
-                path.unlink()  # it was not whole
-                continue
             try:
-                manifests[path] = load_checkpoint(path, KIND)["replay"]
-            except CheckpointError:
-                path.unlink()
+                if path <= newest:
+                    manifests[path] = load_checkpoint(path, KIND)["replay"]
+            except CheckpointError as error:
+                logger.warning("%s", error)
         return manifests
 
     def _archive(self, name: str) -> ReplayArchive:

@@ -60,6 +60,7 @@ class RunningPlannerLevel(RunningLevel):
                 spec.obs_shape, spec.action_space, spec.device, spec.writer
             )
         self._predictor.generator = torch_generator(seeds[1], spec.device)
+        self._predictor.decision_interval = spec.decision_interval
         self._predictor.eval()
         self.planner = recipe.partial_planner(
             predictor=self._predictor,

@@ -17,8 +17,10 @@ AuxiliaryReward = Callable[[RewardedRollout, Tensor, Tensor], Tensor]
 class ObjectiveConfig:
     """What counts in an imagined trajectory, besides its rewards."""
 
-    gamma: float = 1.0
-    """Discount per planned step, in [0, 1]."""
+    gamma: float | None = None
+    """Discount per planned step, in [0, 1]. ``None`` is 1 without a terminal value; with
+    one it is the discount that the value was learned with, over the environment steps that
+    a planned step nominally takes."""
     deterministic: bool = True
     """Whether rollouts follow the mixtures' means instead of drawing."""
     terminal_value: bool = False
@@ -30,7 +32,7 @@ class ObjectiveConfig:
 
     def __post_init__(self) -> None:
         """Refuse a discount outside its range."""
-        if not 0 <= self.gamma <= 1:
+        if self.gamma is not None and not 0 <= self.gamma <= 1:
             raise ConfigurationError(f"gamma must be in [0, 1], got {self.gamma}")
 
 
@@ -59,6 +61,12 @@ class TrajectoryObjective:
         self._context = context
         self._config = config
         self._auxiliary_rewards = tuple(auxiliary_rewards)
+        if config.gamma is not None:
+            self._gamma = config.gamma
+        elif config.terminal_value:
+            self._gamma = predictor.gamma**predictor.decision_interval
+        else:
+            self._gamma = 1.0
 
     def __call__(self, candidates: Tensor) -> Tensor:
         """Evaluate candidates.
@@ -143,10 +151,10 @@ class TrajectoryObjective:
         """Probability of being alive at each step, discounted, (R, M, P, T+1)."""
         alive = (1.0 - rollout.term_prob).cumprod(-1)
         alive = torch.nn.functional.pad(alive, (1, 0), value=1.0)
-        if self._config.gamma == 1.0:
+        if self._gamma == 1.0:
             return alive
         steps = torch.arange(alive.shape[-1], device=alive.device)
-        return alive * self._config.gamma**steps
+        return alive * self._gamma**steps
 
     def _terminal_value(
         self, rollout: RewardedRollout, context: Tensor, actions: Tensor

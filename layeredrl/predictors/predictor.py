@@ -46,9 +46,12 @@ class Predictor(Module, ABC):
         n_learn_calls: How often :meth:`learn` was called, a saved 0-dim tensor.
         gamma: Discount per environment step that values refer to; 1.0 where nothing is
             discounted.
+        decision_interval: Environment steps that one of the predicted actions nominally
+            takes; whoever owns the predictor sets it.
     """
 
     gamma: float = 1.0
+    decision_interval: int = 1
     n_learn_calls: Tensor
 
     def __init__(

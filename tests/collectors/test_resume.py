@@ -138,6 +138,15 @@ class TestBrokenCheckpoints:
             assert third.collector.restore_checkpoint()
             assert third.collector.n_env_steps >= TOTAL
 
+    def test_what_cannot_be_read_is_left_alone(self, run):
+        foreign = run.folder / "checkpoints" / "step-999999999999.pt"
+        foreign.write_bytes(b"written by a version to come")
+        with Run(run.folder, **MAZE) as again:
+            assert again.collector.restore_checkpoint()
+            again.until(150)
+            again.collector.save_checkpoint()
+        assert foreign.read_bytes() == b"written by a version to come"
+
     def test_none_whole_is_an_error(self, run):
         for path in (run.folder / "checkpoints").glob("step-*.pt"):
             path.write_bytes(b"nothing")

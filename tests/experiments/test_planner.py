@@ -152,6 +152,8 @@ def test_presets_are_of_registered_environments():
         "FetchReachDense-v4",
         "PointMaze_UMazeDense-v3",
         "InvertedPendulum-v5",
+        "Maze2D-Open-v0",
+        "Maze2D-UMaze-v0",
     }
 
 

@@ -178,3 +178,20 @@ class TestAuxiliaryRewards:
 def test_impossible_discounts_are_refused(gamma):
     with pytest.raises(ConfigurationError, match=str(gamma)):
         ObjectiveConfig(gamma=gamma)
+
+
+@pytest.mark.parametrize(
+    "config, interval, expected",
+    [
+        ({}, 3, 1.0),
+        ({"terminal_value": True}, 1, 0.9),
+        ({"terminal_value": True}, 3, 0.9**3),
+        ({"terminal_value": True, "gamma": 0.5}, 3, 0.5),
+        ({"gamma": 0.5}, 1, 0.5),
+    ],
+)
+def test_the_discount_follows_the_value(config, interval, expected):
+    world = worlds.predictor(lambda s, c, a: torch.ones(s.shape[:-1]))
+    world.gamma, world.decision_interval = 0.9, interval
+    found = objective(world, **config)(sequences([0.0] * 3)).item()
+    assert found == pytest.approx(1 + expected + expected**2)
