@@ -266,9 +266,11 @@ def test_tests_play_the_same_held_out_episodes_with_a_copy():
     run = Run(levels=[RandomLevel()], test_env=lines(2))
     run.collect(30)
     before = everything(run.hierarchy)
-    first, second = run.collector.test(9), run.collector.test(9)
-    assert first == second and first["test/episodes"] == 9
+    first = run.collector.test(9)
     assert_same(before, everything(run.hierarchy))
+    run.collect(30)
+    second = run.collector.test(9)
+    assert first == second and first["test/episodes"] == 9
     other = Run(levels=[RandomLevel()], test_env=lines(2), seed=1)
     assert other.collector.test(9) != first
 
@@ -315,6 +317,15 @@ def test_metrics_are_written_at_every_interval(folders):
     learned = [line for line in raw if "level0/predictor/loss" in line]
     assert len(learned) >= 2
     assert summary["test/success_last"] == raw[-1]["test/success_last"]
+
+
+def test_what_was_learned_is_written_once(folders):
+    run = Run(folders("run"))
+    run.collect(120, log_interval=5)
+    lines = run.lines()
+    written = [x["level0/n_updates"] for x in lines if "level0/n_updates" in x]
+    assert len(written) > 3 and len(set(written)) == len(written) < len(lines)
+    assert written[-1] == run.hierarchy.levels[0].n_updates
 
 
 def test_training_numbers_are_those_of_the_most_recent_episodes(folders):

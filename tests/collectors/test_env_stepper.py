@@ -103,6 +103,24 @@ def test_steps_that_are_not_taken_reach_no_environment(mode):
     assert np.all(taken) == (mode != "NextStep")
 
 
+def test_what_an_environment_says_of_a_step_that_was_not_taken_does_not_count():
+    class Repeats(SyncVectorEnv):
+        """Says once more at the reset how the last episode ended."""
+
+        said = np.zeros((2, N), bool)
+
+        def step(self, actions):
+            obs, reward, *ends, info = super().step(actions)
+            said, self.said = self.said, np.array(ends)
+            return obs, reward + 100 * said.any(0), *(ends | said), info
+
+    told = [
+        streams(make([Line] * N, autoreset_mode=AutoresetMode.NEXT_STEP))
+        for make in (SyncVectorEnv, Repeats)
+    ]
+    assert_same(*told)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_what_was_returned_stays_as_it_is(mode):
     stepper = EnvStepper(lines(N, mode, copy=False))

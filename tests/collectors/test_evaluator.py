@@ -7,6 +7,7 @@ from layeredrl.collectors import Episode, evaluate, summarize, wilson_interval
 from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.levels import ActionSequenceLevel, ConstantLevel, RandomLevel
+from tests.hierarchies.acting import Life
 from tests.same import assert_same
 from tests.toy_envs import MODES, Line, lines
 from tests.toy_levels import steady_level
@@ -77,8 +78,7 @@ def test_a_hierarchy_in_the_middle_of_episodes_begins_anew():
     env = lines(N)
     hierarchy = Hierarchy([steady_level(), ActionSequenceLevel(3)], env)
     expected = evaluate(hierarchy, env, 6, 0)
-    obs, _ = env.reset(seed=1)
-    hierarchy.get_action(obs)
+    Life(hierarchy, lines(N, lengths=(9, 10))).live(2)
     assert evaluate(hierarchy, env, 6, 0) == expected
 
 

@@ -48,6 +48,7 @@ def stopped_and_resumed(folder, stops, levels_below, env):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", STOPS)
 def test_stopped_once_anywhere(stop, whole, levels_below, tmp_path):
     resumed = stopped_and_resumed(tmp_path / "run", [stop], levels_below, MAZE)

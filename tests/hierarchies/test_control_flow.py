@@ -103,6 +103,16 @@ def test_one_instances_action_is_not_sent_to_all():
     assert action.tolist() == [7, 21, 14]
 
 
+def test_what_leaves_the_space_by_rounding_is_brought_back_for_all():
+    narrow = spaces.Box(-1.0, 1.0, (1,), np.float32)
+    levels = [Counter(scale=1.000005), Counter(inputs=narrow, scale=-1.000005)]
+    hierarchy = Hierarchy(levels, Spaces(1, OBS, narrow))
+    assert step(hierarchy, 0).tolist() == [-1.0]
+    top, bottom = (level.transitions[0][0] for level in hierarchy.levels)
+    assert (top.action, bottom.level_input, bottom.action) == (1.0, 1.0, -1.0)
+    assert hierarchy.levels[1].decisions[0][0][1] == 1.0
+
+
 def test_nobody_needs_an_action():
     hierarchy = build(counters([1, 2]), n=2)
     action = step(hierarchy, 0, active=np.zeros(2, bool))

@@ -7,6 +7,7 @@ from gymnasium import spaces
 from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.levels import Exploration, LearningSchedule, PlannerLevel
 from layeredrl.predictors import StaticPredictor
+from layeredrl.utils.schedules import PiecewiseSchedule
 from tests.levels.building import build, transition
 from tests.toy_levels import (
     NO_EXPLORATION,
@@ -69,6 +70,21 @@ def test_marks_random_decisions():
     random_mode = level.buffer.info.random_mode
     where = level.buffer.sample_indices(0)
     assert random_mode[where].reshape(N, 4).tolist() == [[True, True, False, False]] * N
+
+
+def test_marks_random_decisions_of_the_right_instances():
+    exploration = Exploration(0, random_probability=0.5)
+    level = build(steady_level(exploration=exploration), BOX)
+    rng, expected = np.random.default_rng(0), [[] for _ in ALL]
+    for _ in range(20):
+        rows = rng.permutation(N)[:2]
+        live(level, 1, rng, rows)
+        for i in rows:
+            expected[i].append(level.state_dict()["was_random"][i])
+    for ring, marks in zip(level.buffer.buffers, expected, strict=True):
+        stored = ring[ring.sample_indices(0)]
+        assert stored.info.random_mode.tolist() == marks
+        assert 0 < sum(marks) < len(marks)
 
 
 def test_counts_the_environment_steps_of_its_decisions():
@@ -174,6 +190,17 @@ def test_evaluation_explores_not_at_all():
     level = build(steady_level(exploration=exploration), BOX)
     level.eval()
     np.testing.assert_array_equal(live(level, 3), live(build(steady_level(), BOX), 3))
+
+
+def test_an_episodes_end_ends_the_random_phase_of_these_instances_only():
+    fading = PiecewiseSchedule(((2, 1.0), (3, 0.0)))
+    exploration = Exploration(0, random_probability=fading, random_duration=99)
+    level = build(steady_level(exploration=exploration), BOX)
+    live(level, 1)
+    assert level.state_dict()["was_random"].all()
+    level.reset(np.array([2, 0]))
+    live(level, 1)
+    assert level.state_dict()["was_random"].tolist() == [False, True, False]
 
 
 def test_a_plan_that_was_not_followed_is_forgotten():

@@ -14,6 +14,7 @@ from layeredrl.utils.checkpoints import (
     to_array,
     to_plain,
 )
+from tests.ids import stable
 
 CONTENT = {
     "tensor": torch.arange(6.0).reshape(2, 3),
@@ -57,7 +58,7 @@ def test_nothing_but_the_file_is_left_behind(path):
         np.array([True, False]),
         np.frombuffer(b"1234", dtype=np.uint8),  # read-only
     ],
-    ids=str,
+    ids=stable,
 )
 def test_all_arrays_of_numbers_survive(array):
     tensor = to_plain(array)
@@ -85,7 +86,7 @@ def test_arrays_come_back_as_copies():
         {1, 2},
         Path("x"),
     ],
-    ids=str,
+    ids=stable,
 )
 def test_what_could_not_be_read_again_is_not_written(path, value):
     before = path.read_bytes()

@@ -30,6 +30,7 @@ from layeredrl.predictors import PredictorFactory, get_default_predictor_factory
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
 from layeredrl.utils.recipe_codec import TRUSTED_PACKAGES, Describable, decode, encode
 from layeredrl.utils.schedules import LinearSchedule, PiecewiseSchedule
+from tests.ids import stable
 from tests.same import is_same
 from tests.toys import GoalEnv
 
@@ -109,7 +110,7 @@ PLAIN = [
 ]
 
 
-@pytest.mark.parametrize("value", PLAIN, ids=str)
+@pytest.mark.parametrize("value", PLAIN, ids=stable)
 def test_comes_back_equal_and_of_the_same_type(value, through_a_file):
     back = through_a_file(value)
     assert back == value and type(back) is type(value)
@@ -138,7 +139,7 @@ def test_numpy_numbers_become_python_numbers(number, plain, through_a_file):
         torch.arange(3.0),
         torch.tensor([], dtype=torch.int64),
     ],
-    ids=repr,
+    ids=lambda v: type(v).__name__,
 )
 def test_arrays_and_tensors_come_back_with_their_types(array, through_a_file):
     back = through_a_file(array)
