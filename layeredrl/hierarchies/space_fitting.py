@@ -182,7 +182,6 @@ class ActionCheck:
                 action.sum(-1) == 1.0
             )
             inside &= is_one_hot[:, None]
-        inside &= np.isfinite(action)
         if not inside.all():
             row = int(np.flatnonzero(~inside.all(-1))[0])
             raise LevelInputError(
