@@ -359,6 +359,14 @@ def test_a_bar_shows_rates_and_the_last_success(capsys):
     assert shown.endswith("\n") and not list(tqdm._instances)
 
 
+def test_a_bar_shows_tests_although_no_episode_ended(capsys):
+    env = lines(N, lengths=(500, 501))
+    run = Run(levels=[RandomLevel()], env=env, test_env=lines(2))
+    run.collect(60, show_progress=True, test_interval=30, n_test_episodes=2)
+    shown = capsys.readouterr().err
+    assert "test success=" in shown and ", return=" not in shown
+
+
 def test_a_bar_of_an_environment_without_success_shows_returns(capsys):
     run = Run(levels=[RandomLevel()], env=lines(N, reports="never"))
     summary = run.collect(60, show_progress=True)

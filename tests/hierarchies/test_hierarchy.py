@@ -1,3 +1,4 @@
+from copy import deepcopy
 from functools import partial
 
 import numpy as np
@@ -329,6 +330,54 @@ def test_memory_advances_once_per_decision_of_its_own_level():
         if one.done:
             expected = dict(start)
     assert stored.done.sum() > 5
+
+
+# What levels are told of their place
+
+
+def test_levels_are_told_of_their_place():
+    levels = [RandomLevel(), ActionSequenceLevel(2), Counter(3, inputs=WIDE)]
+    maps = [None, ["where"], [0]]
+    env = lines(4, kind="dict", actions=WIDE)
+    hierarchy = Hierarchy(levels, env, maps)
+    specs = [level.spec for level in hierarchy.levels]
+    assert [spec.obs_shape for spec in specs] == [(3,), (2,), (1,)]
+    assert [spec.decision_interval for spec in specs] == [6, 3, 1]
+    assert [spec.n_instances for spec in specs] == [4, 4, 4]
+    assert specs[0].input_space is None and specs[2].action_space == WIDE
+    for above, below in zip(specs, specs[1:], strict=False):
+        assert above.action_space == below.input_space
+        assert above.seed.generate_state(2).tolist() != (
+            below.seed.generate_state(2).tolist()
+        )
+
+
+def test_only_the_level_below_a_planner_may_read_its_predictor():
+    levels = [planner_level(), ActionSequenceLevel(1), ActionSequenceLevel(1)]
+    hierarchy = Hierarchy(levels, lines(2))
+    top = hierarchy.levels[0]
+    assert [level.spec.parent_predictor for level in hierarchy.levels] == [
+        None,
+        top.predictor,
+        None,
+    ]
+    copy = hierarchy.acting_copy(lines(2), 0)
+    assert copy.levels[1].spec.parent_predictor is copy.levels[0].predictor
+    assert copy.levels[0].predictor is not top.predictor
+
+
+def test_states_that_were_read_stay_as_they_are():
+    hierarchy = Hierarchy([planner_level(), ActionSequenceLevel(3)], lines(3))
+    drive(hierarchy, lines(3), 20)
+    hierarchy.get_action(np.zeros((3, 3)))
+    states = hierarchy.state_dict(), hierarchy.acting_state()
+    before = deepcopy(states)
+    other = Hierarchy([planner_level(), ActionSequenceLevel(3)], lines(3))
+    other.load_state_dict(states[0])
+    for one in (hierarchy, other):
+        one.reset()
+        drive(one, lines(3), 20)
+    assert_same(before, states)
 
 
 # What is refused

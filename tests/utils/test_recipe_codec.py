@@ -4,6 +4,7 @@ import copy
 import functools
 import math
 import operator
+import sys
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum
@@ -259,6 +260,7 @@ def test_what_could_not_be_rebuilt_is_refused_when_it_is_written(name):
 
 def test_the_running_script_cannot_be_imported_again(monkeypatch):
     monkeypatch.setattr(triple, "__module__", "__main__")
+    monkeypatch.setattr(sys.modules["__main__"], "triple", triple, raising=False)
     with pytest.raises(ConfigurationError, match="define it at the top of a module"):
         encode(triple)
 
@@ -343,6 +345,25 @@ def test_nothing_is_reached_through_a_trusted_module(text, wrap):
 @pytest.fixture
 def marker(tmp_path):
     return tmp_path / "was_here"
+
+
+class Forged:
+    """An object that claims to be defined under its own name."""
+
+    __qualname__ = "forged"
+
+    def __call__(self):
+        raise AssertionError
+
+
+forged = Forged()
+forged.__qualname__ = "forged"
+
+
+def test_objects_cannot_pass_for_functions():
+    assert (forged.__module__, forged.__qualname__) == (__name__, "forged")
+    with pytest.raises(CheckpointError, match="no class or function defined there"):
+        decode(name(f"{__name__}:forged"), HERE)
 
 
 def test_functions_are_named_but_never_called(marker):
