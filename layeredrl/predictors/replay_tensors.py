@@ -109,6 +109,23 @@ def gather(stored: np.ndarray | Batch, indices: np.ndarray) -> ArrayObservation:
     return stored.take(indices, axis=0)
 
 
+def gather_successors(buffer: ReplayBuffer, indices: np.ndarray) -> ArrayObservation:
+    """Read the observations that followed transitions.
+
+    Args:
+        buffer: Where they are stored.
+        indices: Buffer positions of any shape.
+
+    Returns:
+        Arrays of shape (*indices.shape, ...): the true successors, also at the ends of
+        episodes.
+
+    Raises:
+        ConfigurationError: If the buffer does not store them.
+    """
+    return gather(successors(buffer), indices)
+
+
 def gather_trajectories(
     buffer: ReplayBuffer,
     indices: np.ndarray,
@@ -128,7 +145,7 @@ def gather_trajectories(
         successor of the last valid transition, so never one of another episode.
     """
     obs = gather(buffer.obs, indices)
-    final = gather(successors(buffer), indices[-1])
+    final = gather_successors(buffer, indices[-1])
     ended = np.arange(len(indices) + 1)[:, None] >= traj_len
     if isinstance(obs, dict):
         assert isinstance(final, dict)
@@ -147,20 +164,18 @@ def _extended(obs: np.ndarray, final: np.ndarray, ended: np.ndarray) -> np.ndarr
     return extended.swapaxes(0, 1)
 
 
-def observations(
-    stored: np.ndarray | Batch, indices: np.ndarray, device: torch.device
+def observation_tensors(
+    obs: ArrayObservation, device: torch.device
 ) -> TensorObservation:
-    """Read observations as tensors.
+    """Move observations to a device.
 
     Args:
-        stored: ``buffer.obs`` or ``buffer.obs_next``.
-        indices: Buffer positions (B,).
+        obs: What was gathered: an array (B, ...), or a dict of such.
         device: Where the tensors go.
 
     Returns:
-        Observations (B, O), or a dict of such.
+        Tensors of the same shapes.
     """
-    obs = gather(stored, indices)
     if isinstance(obs, dict):
         return {key: tensor(value, device) for key, value in obs.items()}
     return tensor(obs, device)

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from layeredrl.nets.encoder import TensorObservation
 from layeredrl.predictors.replay_tensors import (
+    gather,
+    gather_successors,
     observation_rows,
-    observations,
-    successors,
+    observation_tensors,
     tensor,
 )
 from layeredrl.utils.buffers import draw_transitions
@@ -69,8 +70,8 @@ def sample_transition_batch(
     position, offset, _ = draw_transitions(buffer, batch_size)
     indices = position + offset
     return TransitionBatch(
-        observations(buffer.obs, indices, device),
-        observations(successors(buffer), indices, device),
+        observation_tensors(gather(buffer.obs, indices), device),
+        observation_tensors(gather_successors(buffer, indices), device),
         encode_actions(tensor(buffer.act.take(indices, axis=0), device)),
         tensor(buffer.terminated.take(indices), device),
     )

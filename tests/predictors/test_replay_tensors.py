@@ -7,11 +7,11 @@ from layeredrl.errors import ConfigurationError
 from layeredrl.predictors.replay_tensors import (
     as_batch,
     as_observation,
+    gather_successors,
     gather_trajectories,
     info_array,
     observation_rows,
-    observations,
-    successors,
+    observation_tensors,
     tensor,
 )
 from layeredrl.utils.buffers import draw_partial_trajectories
@@ -73,7 +73,8 @@ def test_pictures_stay_apart(pixels):
             np.testing.assert_array_equal(found[key][row, length:][0], final)
     part = observation_rows(found, slice(2, 5))
     assert torch.equal(part["image"], found["image"][2:5])
-    single = observations(pixels.obs_next, np.array([3, 1]), CPU)
+    single = observation_tensors(gather_successors(pixels, np.array([3, 1])), CPU)
+    assert isinstance(single["image"], torch.Tensor)
     np.testing.assert_array_equal(single["image"], pixels.obs_next["image"][[3, 1]])
 
 
@@ -92,7 +93,7 @@ def test_a_buffer_without_successors_is_named():
     step = {"obs": np.zeros(2), "act": np.zeros(1), "rew": 0.0, "info": {}}
     buffer.add(Batch(**step, terminated=False, truncated=False, obs_next=np.zeros(2)))
     with pytest.raises(ConfigurationError, match="no next observations"):
-        successors(buffer)
+        gather_successors(buffer, np.zeros(1, int))
 
 
 def test_batches_hold_what_they_are_given():
