@@ -31,7 +31,7 @@ class Maze2DEnv(GoalMethods, gym.Env[Observation, np.ndarray]):
     is in the way of one component, it stops at contact and the other component slides.
     ``info["success"]`` says at every step, and after a reset, whether the goal is within
     0.3. Steps are limited by Gymnasium's ``TimeLimit`` alone (``gym.make`` adds it), which
-    also means that they are not part of this environment's state.
+    also means that its count is not part of this environment's state.
 
     ``reset(options={"start": (x, y), "goal": (x, y)})`` places either or both.
     """
@@ -52,7 +52,8 @@ class Maze2DEnv(GoalMethods, gym.Env[Observation, np.ndarray]):
             render_size: Height and width of pictures in pixels, or ``None`` for 32 pixels
                 per cell.
             **task_options: Arguments of ``MazeTask``: ``layout``, ``maze_map``,
-                ``reward_type``, ``position_noise``, ``terminate_on_success``.
+                ``reward_type``, ``position_noise``, ``terminate_on_success``,
+                ``goal_steps``, ``pixels``, ``pixel_size``.
         """
         self.task = MazeTask(**task_options)
         self.observation_space: gym.Space = self.task.observation_space
@@ -61,6 +62,7 @@ class Maze2DEnv(GoalMethods, gym.Env[Observation, np.ndarray]):
         self._renderer = MazeRenderer(self.task.maze.walls, GOAL_RADIUS, render_size)
         self._position: np.ndarray | None = None  # (1, 2)
         self._goal = np.zeros((1, 2))
+        self._elapsed = np.zeros(1, dtype=np.int64)
         self._plan: np.ndarray | None = None
 
     def reset(
@@ -79,8 +81,9 @@ class Maze2DEnv(GoalMethods, gym.Env[Observation, np.ndarray]):
         super().reset(seed=seed)
         given = check_reset_options(options, 1)
         self._position, self._goal = self.task.spawner.draw([self.np_random], **given)
+        self._elapsed = np.zeros(1, dtype=np.int64)
         self._plan = None
-        return self._observe(), {"success": False}
+        return self._observe(), self._info(np.zeros(1, dtype=bool))
 
     def step(
         self, action: np.ndarray
@@ -95,14 +98,13 @@ class Maze2DEnv(GoalMethods, gym.Env[Observation, np.ndarray]):
         """
         position = self._started()
         action = check_action_shape(action, (2,))
-        displacement = self.task.displacements(action[None])
-        self._position = self.task.maze.move(position, displacement)
+        self._position = self.task.move(position, action[None], self._elapsed)
+        self._elapsed = self._elapsed + 1
         distance = distances(self._position, self._goal)
         success = distance <= GOAL_RADIUS
         reward = float(self.task.rewards(distance, success)[0])
-        reached = bool(success[0])
-        terminated = reached and self.task.terminate_on_success
-        return self._observe(), reward, terminated, False, {"success": reached}
+        terminated = bool(success[0]) and self.task.terminate_on_success
+        return self._observe(), reward, terminated, False, self._info(success)
 
     def show_plan(self, positions: np.ndarray | None) -> None:
         """Draw a plan in the pictures of this episode.
@@ -128,14 +130,17 @@ class Maze2DEnv(GoalMethods, gym.Env[Observation, np.ndarray]):
     def get_state(self) -> dict[str, Any]:
         """Return all that decides what happens next, as arrays and plain values.
 
-        The elapsed steps belong to the ``TimeLimit`` wrapper and are not in it; neither
-        are the generators of the spaces, nor a plan that is shown.
+        The steps that a ``TimeLimit`` wrapper counts are not in it; neither are the
+        generators of the spaces, nor a plan that is shown.
 
         Returns:
             A state: ``maze_map`` (rows of text), ``positions`` and ``goals`` (1, 2)
-            float64, ``generators`` (1, 6) int64.
+            float64, ``generators`` (1, 6) int64, ``elapsed_steps`` (1,) int64.
         """
-        return maze_state(self.task.maze, self._started(), self._goal, [self.np_random])
+        return {
+            **maze_state(self.task.maze, self._started(), self._goal, [self.np_random]),
+            "elapsed_steps": self._elapsed.copy(),
+        }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Continue from a state.
@@ -153,9 +158,11 @@ class Maze2DEnv(GoalMethods, gym.Env[Observation, np.ndarray]):
             "positions": self._goal,
             "goals": self._goal,
             "generators": np.zeros((1, 6), dtype=np.int64),
+            "elapsed_steps": self._elapsed,
         }
         arrays = check_state(state, self.task.maze, like)
         self._position, self._goal = arrays["positions"], arrays["goals"]
+        self._elapsed = arrays["elapsed_steps"]
         self._plan = None
         self.np_random = words_to_generators(arrays["generators"])[0]
 
@@ -165,9 +172,11 @@ class Maze2DEnv(GoalMethods, gym.Env[Observation, np.ndarray]):
         return self._position
 
     def _observe(self) -> Observation:
-        position = self._started()[0]
-        return {
-            "observation": position.copy(),
-            "achieved_goal": position.copy(),
-            "desired_goal": self._goal[0].copy(),
+        batch = self.task.observer.observe(self._started(), self._goal, self._elapsed)
+        return {key: values[0] for key, values in batch.items()}
+
+    def _info(self, success: np.ndarray) -> dict[str, Any]:
+        infos = self.task.infos(success, self._goal)
+        return {key: values[0] for key, values in infos.items()} | {
+            "success": bool(success[0])
         }

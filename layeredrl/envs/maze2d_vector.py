@@ -30,6 +30,7 @@ from layeredrl.envs.vector_arguments import (
     spread_seeds,
     step_limit,
 )
+from layeredrl.envs.vector_infos import told_infos
 
 Observations = dict[str, np.ndarray]
 
@@ -68,7 +69,8 @@ class Maze2DVectorEnv(GoalMethods, VectorEnv[Observations, np.ndarray, np.ndarra
             render_size: Height and width of pictures in pixels, or ``None`` for 32 pixels
                 per cell.
             **task_options: Arguments of ``MazeTask``: ``layout``, ``maze_map``,
-                ``reward_type``, ``position_noise``, ``terminate_on_success``.
+                ``reward_type``, ``position_noise``, ``terminate_on_success``,
+                ``goal_steps``, ``pixels``, ``pixel_size``.
         """
         self.task = MazeTask(**task_options)
         self.num_envs = check_num_envs(num_envs)
@@ -131,8 +133,8 @@ class Maze2DVectorEnv(GoalMethods, VectorEnv[Observations, np.ndarray, np.ndarra
         self._spawn(rows, **given)
         self._over[rows] = False
         self._is_started = True
-        infos = {"success": np.zeros(self.num_envs, dtype=bool), "_success": mask}
-        return self._observe(), infos
+        success = np.zeros(self.num_envs, dtype=bool)
+        return self._observe(), self._infos(success, mask)
 
     def step(
         self, actions: np.ndarray
@@ -148,8 +150,9 @@ class Maze2DVectorEnv(GoalMethods, VectorEnv[Observations, np.ndarray, np.ndarra
         """
         actions = check_action_shape(actions, (self.num_envs, 2))
         resets = self._due_resets()
-        displacements = self.task.displacements(actions, resets)
-        self._positions = self.task.maze.move(self._positions, displacements)
+        self._positions = self.task.move(
+            self._positions, actions, self._elapsed, resets
+        )
         self._elapsed += 1
         if resets is not None:
             self._spawn(np.flatnonzero(resets))
@@ -162,13 +165,14 @@ class Maze2DVectorEnv(GoalMethods, VectorEnv[Observations, np.ndarray, np.ndarra
         terminated = success & self.task.terminate_on_success
         truncated = self._elapsed >= self._limit
         over = terminated | truncated
-        infos = {"success": success, "_success": np.ones(self.num_envs, dtype=bool)}
+        final: dict[str, Any] = {}
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
             self._over = over
         elif over.any():
-            infos |= self._final_infos(over, success)
+            final = self._final_infos(over, success)
             self._spawn(np.flatnonzero(over))
-            success[over] = False
+            success = success & ~over
+        infos = self._infos(success, np.ones(self.num_envs, dtype=bool)) | final
         return self._observe(), rewards, terminated, truncated, infos
 
     def show_plan(self, positions: np.ndarray | None) -> None:
@@ -284,13 +288,12 @@ class Maze2DVectorEnv(GoalMethods, VectorEnv[Observations, np.ndarray, np.ndarra
         return {
             "final_obs": final_obs,
             "_final_obs": over.copy(),
-            "final_info": {"success": success & over, "_success": over.copy()},
+            "final_info": self._infos(success, over),
             "_final_info": over.copy(),
         }
 
+    def _infos(self, success: np.ndarray, told: np.ndarray) -> dict[str, Any]:
+        return told_infos(self.task.infos(success, self._goals), told)
+
     def _observe(self) -> Observations:
-        return {
-            "observation": self._positions.copy(),
-            "achieved_goal": self._positions.copy(),
-            "desired_goal": self._goals.copy(),
-        }
+        return self.task.observer.observe(self._positions, self._goals, self._elapsed)

@@ -61,6 +61,8 @@ class MazeRenderer:
         positions: np.ndarray,
         goals: np.ndarray,
         plans: np.ndarray | None = None,
+        *,
+        goal_shown: np.ndarray | None = None,
     ) -> np.ndarray:
         """Draw one picture per instance.
 
@@ -68,6 +70,7 @@ class MazeRenderer:
             positions: Centres of the agents, (B, 2).
             goals: Centres of the goals, (B, 2).
             plans: Positions joined by a line, (B, T, 2); those with NaN are left out.
+            goal_shown: Which goals are drawn, (B,) bool, or ``None`` for all.
 
         Returns:
             Pictures, (B, height, width, 3) uint8.
@@ -77,10 +80,12 @@ class MazeRenderer:
         """
         frames = np.empty((len(positions), *self._background.shape), dtype=np.uint8)
         frames[:] = self._background
-        self._draw_discs(frames, goals, self._goal_radius, _GOAL)
+        drawn = np.arange(len(goals)) if goal_shown is None else goal_shown.nonzero()[0]
+        self._draw_discs(frames, drawn, goals[drawn], self._goal_radius, _GOAL)
         if plans is not None:
             self._draw_lines(frames, check_plans(plans, len(positions)))
-        self._draw_discs(frames, positions, AGENT_RADIUS, _AGENT)
+        everyone = np.arange(len(positions))
+        self._draw_discs(frames, everyone, positions, AGENT_RADIUS, _AGENT)
         return frames
 
     def _to_pixels(self, positions: np.ndarray) -> np.ndarray:
@@ -104,25 +109,26 @@ class MazeRenderer:
     def _draw_discs(
         self,
         frames: np.ndarray,
+        rows: np.ndarray,
         centres: np.ndarray,
         radius: float,
         colour: tuple[int, int, int],
     ) -> None:
-        """Blend one disc into each frame, in place; pixels count by how much it covers."""
-        centres = self._to_pixels(centres)  # (B, 2)
+        """Blend one disc into each frame of some rows; pixels count by their cover."""
+        centres = self._to_pixels(centres)  # (rows, 2)
         # Smaller than this a disc would fade instead of shrinking.
         radius = max(radius * self._scale, 1.0)
         reach = int(np.ceil(radius + 0.5))
         offsets = np.arange(-reach, reach + 1)
-        pixels = np.floor(centres).astype(int)[:, :, None] + offsets  # (B, 2, K)
+        pixels = np.floor(centres).astype(int)[:, :, None] + offsets  # (rows, 2, K)
         gaps = np.square(pixels + (0.5 - centres[:, :, None]))
-        distance = np.sqrt(gaps[:, 0, :, None] + gaps[:, 1, None, :])  # (B, K, K)
+        distance = np.sqrt(gaps[:, 0, :, None] + gaps[:, 1, None, :])  # (rows, K, K)
         cover = np.clip(radius + 0.5 - distance, 0.0, 1.0)
         inside = (pixels >= 0) & (pixels < np.array(self.shape)[:, None])
         cover *= inside[:, 0, :, None] & inside[:, 1, None, :]
-        instance, down, right = np.nonzero(cover)
-        at = (instance, pixels[instance, 0, down], pixels[instance, 1, right])
-        share = cover[instance, down, right][:, None]
+        disc, down, right = np.nonzero(cover)
+        at = (rows[disc], pixels[disc, 0, down], pixels[disc, 1, right])
+        share = cover[disc, down, right][:, None]
         mixed = share * np.array(colour) + (1.0 - share) * frames[at]
         frames[at] = np.rint(mixed)
 

@@ -1,13 +1,11 @@
 """What both forms of the environment share: the maze, the rewards and the actions."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from gymnasium import spaces
 
 from layeredrl.envs.layouts import MazeMap, layout_named, read_map
 from layeredrl.envs.maze_geometry import MazeGeometry, distances
+from layeredrl.envs.maze_observations import TRUE_GOAL, Infos, MazeObserver
 from layeredrl.envs.spawning import Spawner
 from layeredrl.errors import ConfigurationError, ShapeError
 
@@ -26,8 +24,10 @@ class MazeTask:
         spawner: Draws starts and goals.
         reward_type: ``"dense"`` or ``"sparse"``.
         terminate_on_success: Whether success ends an episode.
-        observation_space: Positions within the outer box: ``observation``, and the same
-            as ``achieved_goal``; ``desired_goal``; (2,) float64 each.
+        observer: Makes the observations.
+        observation_space: Positions within the outer box, (2,) float64 each:
+            ``achieved_goal``, ``desired_goal``, and as ``observation`` the position again
+            or what ``goal_steps`` and ``pixels`` make of it.
         action_space: Velocities (x, y) from -1 to 1, (2,) float32.
     """
 
@@ -39,6 +39,9 @@ class MazeTask:
         reward_type: str = "dense",
         position_noise: float = 0.25,
         terminate_on_success: bool = False,
+        goal_steps: int | None = None,
+        pixels: bool = False,
+        pixel_size: int = 64,
     ) -> None:
         """Set up the task.
 
@@ -51,6 +54,15 @@ class MazeTask:
             position_noise: Half-width of the uniform noise on each coordinate of starts
                 and goals, from 0 (none) to 0.35 cells.
             terminate_on_success: Whether success ends an episode.
+            goal_steps: For how many observations of an episode the goal is shown, at
+                least 1, or ``None`` to always show it. While it is shown, the agent is
+                held in place, so that it cannot note the goal by where it goes.
+                Afterwards ``desired_goal`` is the lower left corner of the outer box;
+                ``observation`` is the position and whether the goal is shown (0 or 1),
+                (3,) float64, and infos tell the true goal as ``"goal"``.
+            pixels: Whether ``observation`` is a picture instead, (height, width, 3) uint8,
+                with the goal in it while it is shown.
+            pixel_size: Height and width of these pictures.
 
         Raises:
             ConfigurationError: A value cannot work; the message says which and why.
@@ -65,12 +77,13 @@ class MazeTask:
         self.reward_type = reward_type
         self.terminate_on_success = terminate_on_success
         self._diagonal = float(distances(self.maze.extent, -self.maze.extent))
-        extent = self.maze.extent
-        position: dict[str, spaces.Space] = {
-            key: spaces.Box(-extent, extent, dtype=np.float64)
-            for key in ("observation", "achieved_goal", "desired_goal")
-        }
-        self.observation_space = spaces.Dict(position)
+        self.observer = MazeObserver(
+            self.maze,
+            GOAL_RADIUS,
+            goal_steps=goal_steps,
+            pixel_size=pixel_size if pixels else None,
+        )
+        self.observation_space = self.observer.space
         self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
 
     def rewards(self, distance: np.ndarray, success: np.ndarray) -> np.ndarray:
@@ -86,6 +99,46 @@ class MazeTask:
         if self.reward_type == "dense":
             return distance / -self._diagonal
         return success.astype(np.float64)
+
+    def infos(self, success: np.ndarray, goals: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what is told beside the observations.
+
+        Args:
+            success: Whether the goals are reached, (B,) bool.
+            goals: Where the agents shall go, (B, 2).
+
+        Returns:
+            ``success``, and ``goal`` if it is hidden at times.
+        """
+        if self.observer.goal_steps is None:
+            return {"success": success}
+        return {"success": success, TRUE_GOAL: goals.copy()}
+
+    def move(
+        self,
+        positions: np.ndarray,
+        actions: np.ndarray,
+        elapsed_steps: np.ndarray,
+        ignored: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Move agents for one step.
+
+        Args:
+            positions: Where they are, (B, 2).
+            actions: Velocities, clipped per component to [-1, 1], (B, 2).
+            elapsed_steps: How many steps each episode has lasted, (B,).
+            ignored: Instances whose action does not count, whatever it is, (B,) bool.
+
+        Returns:
+            Where they are then, (B, 2).
+
+        Raises:
+            ConfigurationError: An action is NaN; the message says of which instance.
+        """
+        wished = self.displacements(actions, ignored)
+        if self.observer.goal_steps is not None:
+            wished[self.observer.shows_goal(elapsed_steps)] = 0.0
+        return self.maze.move(positions, wished)
 
     def displacements(
         self, actions: np.ndarray, ignored: np.ndarray | None = None
@@ -130,18 +183,22 @@ class GoalMethods:
         self,
         achieved_goal: np.ndarray,
         desired_goal: np.ndarray,
-        info: Mapping[str, Any] | None = None,
+        info: Infos | None = None,
     ) -> np.ndarray:
         """Return the rewards of having reached positions.
 
         Args:
             achieved_goal: Positions reached, (..., 2).
             desired_goal: Positions wanted, (..., 2).
-            info: Not used.
+            info: Info or infos that came with them; only used where the goal is hidden.
 
         Returns:
             Rewards, (...) float64.
+
+        Raises:
+            ConfigurationError: A goal is hidden and the infos do not tell it.
         """
+        desired_goal = self.task.observer.true_goals(desired_goal, info)
         distance = distances(achieved_goal, desired_goal)
         return self.task.rewards(distance, distance <= GOAL_RADIUS)
 
@@ -149,18 +206,22 @@ class GoalMethods:
         self,
         achieved_goal: np.ndarray,
         desired_goal: np.ndarray,
-        info: Mapping[str, Any] | None = None,
+        info: Infos | None = None,
     ) -> np.ndarray:
         """Say whether having reached positions ends the episode.
 
         Args:
             achieved_goal: Positions reached, (..., 2).
             desired_goal: Positions wanted, (..., 2).
-            info: Not used.
+            info: Info or infos that came with them; only used where the goal is hidden.
 
         Returns:
             Success if ``terminate_on_success``, else false, (...) bool.
+
+        Raises:
+            ConfigurationError: A goal is hidden and the infos do not tell it.
         """
+        desired_goal = self.task.observer.true_goals(desired_goal, info)
         success = distances(achieved_goal, desired_goal) <= GOAL_RADIUS
         return success & self.task.terminate_on_success
 
@@ -168,7 +229,7 @@ class GoalMethods:
         self,
         achieved_goal: np.ndarray,
         desired_goal: np.ndarray,
-        info: Mapping[str, Any] | None = None,
+        info: Infos | None = None,
     ) -> np.ndarray:
         """Say that positions never truncate an episode: only its length does.
 

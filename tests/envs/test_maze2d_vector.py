@@ -90,6 +90,21 @@ def test_agrees_with_the_single_environments(mode, reward_type, terminate_on_suc
     assert n_truncated > B and (n_terminated > B) == terminate_on_success
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("goal_steps", [None, 1, 4])
+@pytest.mark.parametrize("pixels", [False, True])
+def test_agrees_on_all_kinds_of_observations(mode, goal_steps, pixels):
+    options = {"goal_steps": goal_steps, "pixels": pixels, "pixel_size": 12}
+    ours, theirs = native(mode, **options), reference(mode, **options)
+    assert ours.observation_space == theirs.observation_space
+    n_ends = 0
+    for one, other in zip(play(ours, 60, 7), play(theirs, 60, 7), strict=True):
+        same(one, other)
+        n_ends += sum(one[2] | one[3]) if len(one) == 5 else 0
+        assert one[0] in ours.observation_space
+    assert n_ends > 2 * B
+
+
 @pytest.mark.parametrize("layout", ["Medium", "Giant", "Corridor"])
 def test_agrees_on_the_standard_mazes(layout):
     options = {"maze_map": None, "layout": layout, "limit": 60}
@@ -297,3 +312,18 @@ def test_a_million_steps_take_less_than_a_second():
             env.step(action)
         rates.append(100 * 256 / (time.perf_counter() - begin))
     assert max(rates) > 1e6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_instances", [64, 256])
+def test_twenty_thousand_pictures_take_less_than_a_second(n_instances):
+    env = gym.make_vec("Maze2D-UMaze-v0", num_envs=n_instances, pixels=True)
+    env.reset(seed=0)
+    actions = np.random.default_rng(0).uniform(-1, 1, (20, n_instances, 2))
+    rates = []
+    for _ in range(5):
+        begin = time.process_time()
+        for action in actions:
+            env.step(action)
+        rates.append(actions[..., 0].size / (time.process_time() - begin))
+    assert max(rates) > 2e4

@@ -69,6 +69,19 @@ def test_plans_with_nan_are_left_out():
     assert pixel(one_point, 0.5, 0.5) == PLAN
 
 
+def test_goals_can_be_left_out_of_some_pictures():
+    renderer = MazeRenderer(MAZE.walls, 0.3, (64, 64))
+    positions, goals = np.repeat(START, 3, axis=0), np.repeat(END, 3, axis=0)
+    goals[0] += 0.2
+    shown = np.array([False, True, False])
+    some = renderer.render(positions, goals, goal_shown=shown)
+    assert np.array_equal(some[1], renderer.render(START, END)[0])
+    assert np.array_equal(some[0], some[2]) and (some[0] != some[1]).any()
+    assert not (some[[0, 2]] == GOAL).all(axis=-1).any()
+    agents = renderer.render(START, START, goal_shown=np.array([False]))
+    assert np.array_equal(some[0], agents[0])
+
+
 def test_other_proportions_are_filled_with_wall():
     maze = MazeGeometry(read_map(["00"]))
     frame = MazeRenderer(maze.walls, 0.3, (40, 40)).render(

@@ -1,4 +1,7 @@
+import itertools
+
 import gymnasium as gym
+import numpy as np
 import pytest
 
 import layeredrl.envs
@@ -17,6 +20,30 @@ def test_every_layout_has_an_id_for_both_forms(layout):
     assert isinstance(vector, Maze2DVectorEnv)
     walls = vector.task.maze.walls
     assert walls.tolist() == single.unwrapped.task.maze.walls.tolist()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_has_a_form_whose_goal_must_be_remembered(layout):
+    env = gym.make_vec(f"Maze2D-MemoryGoal-{layout}-v0", num_envs=2)
+    assert isinstance(env, Maze2DVectorEnv) and env.task.observer.goal_steps == 5
+    maze = env.task.maze
+    longest = max(steps_between(maze, a, b) for a in maze.corners for b in maze.corners)
+    # Half as long again as walking there takes.
+    limit = gym.spec(f"Maze2D-MemoryGoal-{layout}-v0").max_episode_steps
+    assert limit == 15 * longest and (layout != "Open" or limit == 60)
+
+
+def steps_between(maze, start, end):
+    """Cells to walk, also along diagonals where nothing is in the way."""
+    todo, found = [tuple(start)], {tuple(start): 0}
+    for x, y in todo:
+        for dx, dy in itertools.product((-1, 0, 1), repeat=2):
+            place = (x + dx, y + dy)
+            on_the_way = np.array([place, (x + dx, y), (x, y + dy)])
+            if place not in found and maze.fits(on_the_way).all():
+                found[place] = found[x, y] + 1
+                todo.append(place)
+    return found[tuple(end)]
 
 
 def test_registering_again_changes_nothing():

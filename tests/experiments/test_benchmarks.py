@@ -4,6 +4,7 @@ import time
 import pytest
 
 from experiments.benchmark import table
+from experiments.benchmarks.mazes import maze_benchmarks
 from experiments.benchmarks.measuring import Benchmark, measure
 from experiments.benchmarks.planning import planning_benchmarks
 from experiments.benchmarks.replay import full_buffer
@@ -33,6 +34,15 @@ def test_the_full_buffer_is_full_of_whole_episodes():
     assert len(buffer) == 800 == buffer.maxsize
     assert buffer.done.sum() == 16
     assert (buffer.next([0, 48, 49, 99]) == [1, 49, 49, 99]).all()
+
+
+def test_mazes_are_measured_as_positions_and_as_pictures():
+    steps, pictures = maze_benchmarks()
+    steps.subject(), pictures.subject()
+    assert "51200 maze steps" == steps.name and "20 thousand" in pictures.reference_name
+    start = time.process_time()
+    pictures.reference()
+    assert time.process_time() - start == pytest.approx(256 * 20 / 20_000, rel=0.1)
 
 
 @pytest.mark.slow
