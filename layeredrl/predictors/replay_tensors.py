@@ -10,6 +10,7 @@ from torch import Tensor
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.nets.encoder import TensorObservation
+from layeredrl.utils.buffers import TransitionBuffer
 
 ArrayObservation = np.ndarray | dict[str, np.ndarray]
 
@@ -36,7 +37,7 @@ def successors(buffer: ReplayBuffer) -> np.ndarray | Batch:
         buffer: Where they are stored.
 
     Returns:
-        ``buffer.obs_next``.
+        ``buffer.obs_next``; without images, if those are stored once.
 
     Raises:
         ConfigurationError: If the buffer does not store them.
@@ -123,7 +124,10 @@ def gather_successors(buffer: ReplayBuffer, indices: np.ndarray) -> ArrayObserva
     Raises:
         ConfigurationError: If the buffer does not store them.
     """
-    return gather(successors(buffer), indices)
+    found = gather(successors(buffer), indices)
+    if isinstance(found, dict) and isinstance(buffer, TransitionBuffer):
+        found |= buffer.successor_frames(indices)
+    return found
 
 
 def gather_trajectories(

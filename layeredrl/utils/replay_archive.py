@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tianshou.data import Batch
 
 from layeredrl.utils.buffers import TransitionBuffer
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint, to_array
+from layeredrl.utils.final_frames import FinalFrames
+from layeredrl.utils.stored_batches import batch_to_dict, place_rows
 
 KIND = "replay chunk"
 _FLAGS = ("terminated", "truncated", "done")
@@ -62,7 +63,14 @@ class ReplayArchive:
         state = buffer.state_dict(with_transitions=False)
         # Ends of episodes can be marked after a transition was written.
         flags = {name: getattr(buffer, name).copy() for name in _FLAGS if len(buffer)}
-        return {"chunks": kept, "n_added": added, "state": state, "flags": flags}
+        return {
+            "chunks": kept,
+            "n_added": added,
+            "state": state,
+            "flags": flags,
+            # A chunk's newest ones may have been found again in what was added since.
+            "final_frames": buffer.final_frames.positions(),
+        }
 
     def load(self, buffer: TransitionBuffer, manifest: Mapping[str, Any]) -> None:
         """Fill a buffer.
@@ -76,15 +84,19 @@ class ReplayArchive:
                 size.
         """
         transitions: dict[str, Any] = {}
+        frames = FinalFrames(buffer.maxsize)
         ring_size = buffer.maxsize // buffer.buffer_num
         for chunk in manifest["chunks"]:
             content = load_checkpoint(self._path(chunk["name"]), KIND)
             start, end = to_array(content["start"]), to_array(content["end"])
             positions = _positions(start, end, ring_size)
-            _place(transitions, content["transitions"], positions, buffer.maxsize)
+            place_rows(transitions, content["transitions"], positions, buffer.maxsize)
+            frames.load_state_dict(content["final_frames"])
+        frames.keep_only(to_array(manifest["final_frames"]))
         for name, flags in manifest["flags"].items():
             transitions[name] = to_array(flags)
-        buffer.load_state_dict({**manifest["state"], "transitions": transitions})
+        content = {"transitions": transitions, "final_frames": frames.state_dict()}
+        buffer.load_state_dict({**manifest["state"], **content})
 
     def prune(self, manifests: Iterable[Mapping[str, Any]]) -> None:
         """Delete chunks that no manifest names.
@@ -109,7 +121,8 @@ class ReplayArchive:
         content = {
             "start": start,
             "end": end,
-            "transitions": _taken(buffer._meta, positions),
+            "transitions": batch_to_dict(buffer._meta, positions),
+            "final_frames": buffer.final_frames.state_dict(positions),
         }
         save_checkpoint(self._path(name), KIND, content)
 
@@ -125,30 +138,3 @@ def _positions(start: np.ndarray, end: np.ndarray, ring_size: int) -> np.ndarray
             for ring, (first, last) in enumerate(zip(start, end, strict=True))
         ]
     )
-
-
-def _taken(batch: Any, positions: np.ndarray) -> dict[str, Any]:
-    return {
-        key: (
-            _taken(value, positions)
-            if isinstance(value, Batch)
-            else np.asarray(value)[positions]
-        )
-        for key, value in batch.items()
-    }
-
-
-def _place(
-    target: dict[str, Any],
-    chunk: Mapping[str, Any],
-    positions: np.ndarray,
-    size: int,
-) -> None:
-    for key, value in chunk.items():
-        if isinstance(value, Mapping):
-            _place(target.setdefault(key, {}), value, positions, size)
-            continue
-        rows = to_array(value)
-        if key not in target:
-            target[key] = np.zeros((size, *rows.shape[1:]), rows.dtype)
-        target[key][positions] = rows

@@ -111,9 +111,10 @@ def test_keeps_images_in_their_own_type():
     level.process_transition(transition(ALL, obs=obs, next_obs=next_obs, action=action))
     where = level.buffer.last_index
     assert level.buffer.obs["camera"].dtype == np.uint8
-    for stored, seen in ((level.buffer.obs, obs), (level.buffer.obs_next, next_obs)):
+    stored = level.buffer[where]
+    for found, seen in ((stored.obs, obs), (stored.obs_next, next_obs)):
         for key in seen:
-            np.testing.assert_array_equal(stored[key][where], seen[key])
+            np.testing.assert_array_equal(found[key], seen[key])
     assert level.learn(1000)["n_updates"] == 100
 
 
