@@ -249,6 +249,7 @@ class Diary(Encoder):
         super().__init__()
         self.latent_state_dim = mapped_env_obs_shape[0] + 1
         self.context_dim = 0
+        self.max_seq_len = 8
         self.calls: list[dict[str, np.ndarray]] = []
 
     def forward(self, obs):

@@ -29,7 +29,11 @@ class DecisionStore:
         self.buffer = buffer
 
     def add(
-        self, transition: Transition, reward: np.ndarray, was_random: np.ndarray
+        self,
+        transition: Transition,
+        reward: np.ndarray,
+        was_random: np.ndarray,
+        time_idx: np.ndarray,
     ) -> None:
         """Store finished decisions.
 
@@ -37,6 +41,7 @@ class DecisionStore:
             transition: The decisions.
             reward: What the level makes of their rewards, (B,).
             was_random: Whether each was drawn at random, (B,) bool.
+            time_idx: Decisions of the episode before each, (B,) int64.
         """
         batch = Batch(
             obs=_as_batch(transition.obs),
@@ -45,7 +50,11 @@ class DecisionStore:
             terminated=transition.terminated,
             truncated=transition.truncated,
             obs_next=_as_batch(transition.next_obs),
-            info=Batch(n_env_steps=transition.n_env_steps, random_mode=was_random),
+            info=Batch(
+                n_env_steps=transition.n_env_steps,
+                random_mode=was_random,
+                time_idx=time_idx,
+            ),
         )
         self.buffer.add(batch, buffer_ids=transition.instances)
 

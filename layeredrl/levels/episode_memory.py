@@ -62,6 +62,17 @@ class EpisodeMemory:
         self._memory = self._encoder.scatter_memory(self._memory, instances, part)
         return state, context
 
+    def time_idx(self, instances: np.ndarray) -> np.ndarray:
+        """Tell how far into their episodes instances are.
+
+        Args:
+            instances: Which ones, (B,).
+
+        Returns:
+            Decisions that were finished since the episode began, (B,) int64.
+        """
+        return self._time[instances]
+
     def note_action(self, action: np.ndarray, instances: np.ndarray) -> None:
         """Remember what was decided.
 

@@ -132,11 +132,13 @@ class RunningPlannerLevel(RunningLevel):
         reward = transition.reward
         if self._recipe.use_mean_reward:
             reward = reward / transition.n_env_steps
+        time_idx = self._memory.time_idx(instances)
         self._memory.note_reward(reward, instances)
         if self.is_training:
             self.n_env_steps += int(transition.n_env_steps.sum())
             if self._store is not None:
-                self._store.add(transition, reward, self._was_random[instances])
+                was_random = self._was_random[instances]
+                self._store.add(transition, reward, was_random, time_idx)
         elif self._store is not None:
             self._store.skip(instances)
         return np.ones(len(instances), dtype=bool)

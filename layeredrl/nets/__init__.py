@@ -1,5 +1,6 @@
 """Tensors in, tensors out: encoders, dynamics, rewards and values."""
 
+from layeredrl.nets.backbone_encoder import BackboneEncoder
 from layeredrl.nets.encoder import Encoder
 from layeredrl.nets.encoder_net import EncoderNet
 from layeredrl.nets.fitted_function import FittedFunction
@@ -18,6 +19,7 @@ from layeredrl.nets.transition_reward import TransitionReward
 from layeredrl.nets.value_net import ValueNet
 
 __all__ = [
+    "BackboneEncoder",
     "Encoder",
     "EncoderNet",
     "FittedFunction",

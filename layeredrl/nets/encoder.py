@@ -24,10 +24,14 @@ class Encoder(nn.Module, ABC):
     Attributes:
         latent_state_dim: Features of the latent state, Z.
         context_dim: Features of the context, C; 0 is legal.
+        max_seq_len: Longest sequence that :meth:`sequence` is shown when learning, the
+            steps before those that are learned from included [decisions]; ``None`` for
+            encoders without memory, to which the past is nothing.
     """
 
     latent_state_dim: int
     context_dim: int
+    max_seq_len: int | None = None
 
     @abstractmethod
     def forward(self, obs: TensorObservation) -> tuple[Tensor, Tensor]:

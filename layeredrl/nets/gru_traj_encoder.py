@@ -136,3 +136,9 @@ class GRUTrajEncoder(TrajEncoder):
             rows = done_rows(dones, hidden_state.shape[1], hidden_state.device)
             hidden_state[:, rows] = 0
         return hidden_state
+
+    def hidden_state_tensors(
+        self, hidden_state: Tensor | None
+    ) -> list[tuple[Tensor, int]]:
+        """Give the hidden state, whose rows are its second axis."""
+        return [] if hidden_state is None else [(hidden_state, 1)]

@@ -168,3 +168,12 @@ class MambaTrajEncoder(TrajEncoder):
         state = hidden_state.ssm_states[0]
         hidden_state.reset(done_rows(dones, len(state), state.device))
         return hidden_state
+
+    def hidden_state_tensors(
+        self, hidden_state: MambaHiddenState | None
+    ) -> list[tuple[Tensor, int]]:
+        """Give the states of all blocks, rows first."""
+        if hidden_state is None:
+            return []
+        states = (*hidden_state.conv_states, *hidden_state.ssm_states)
+        return [(state, 0) for state in states]

@@ -201,3 +201,16 @@ class TformerTrajEncoder(TrajEncoder):
         seq_lens = hidden_state.seq_lens
         hidden_state.reset(done_rows(dones, len(seq_lens), seq_lens.device))
         return hidden_state
+
+    def hidden_state_tensors(
+        self, hidden_state: TformerHiddenState | None
+    ) -> list[tuple[Tensor, int]]:
+        """Give the cache, whose rows are its second axis, and where its rows are."""
+        if hidden_state is None:
+            return []
+        return [
+            (hidden_state.key_cache, 1),
+            (hidden_state.val_cache, 1),
+            (hidden_state.seq_lens, 0),
+            (hidden_state.next_slot, 0),
+        ]

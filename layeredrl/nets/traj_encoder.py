@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from layeredrl.errors import ShapeError
+from layeredrl.errors import ConfigurationError, ShapeError
 
 
 class TrajEncoder(nn.Module, ABC):
@@ -81,6 +81,41 @@ class TrajEncoder(nn.Module, ABC):
             The hidden state of all rows.
         """
         return hidden_state
+
+    def hidden_state_tensors(
+        self, hidden_state: Any | None
+    ) -> list[tuple[Tensor, int]]:
+        """Name the tensors that make up a hidden state, each with its axis of rows.
+
+        With this, rows are taken out, put back and saved without knowing its kind. The
+        base knows tensors, and lists, tuples and dicts of such, with the rows first.
+
+        Args:
+            hidden_state: A hidden state, or ``None``.
+
+        Returns:
+            The tensors themselves, not copies, and which axis counts the rows; nothing
+            for ``None``.
+
+        Raises:
+            ConfigurationError: If it is of a kind that only a subclass can know.
+        """
+        if hidden_state is None:
+            return []
+        if isinstance(hidden_state, Tensor):
+            return [(hidden_state, 0)]
+        if isinstance(hidden_state, dict):
+            hidden_state = list(hidden_state.values())
+        if isinstance(hidden_state, (list, tuple)):
+            return [
+                entry
+                for part in hidden_state
+                for entry in TrajEncoder.hidden_state_tensors(self, part)
+            ]
+        raise ConfigurationError(
+            f"{type(self).__name__} has to override hidden_state_tensors, because its "
+            f"hidden state is a {type(hidden_state).__name__}"
+        )
 
     def _check_seq(self, seq: Tensor) -> None:
         """Refuse sequences of another shape than (B, L, tstep_dim)."""

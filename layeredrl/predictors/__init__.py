@@ -1,5 +1,9 @@
 """Predictors: encoder, model, reward and value in one, and how they learn."""
 
+from layeredrl.predictors.backbone_predictor_factories import (
+    get_memory_predictor_factory,
+    get_pixel_predictor_factory,
+)
 from layeredrl.predictors.default_predictor_factory import (
     get_default_predictor_factory,
 )
@@ -19,4 +23,6 @@ __all__ = [
     "distinct_particles",
     "get_default_predictor_factory",
     "get_flat_predictor_factory",
+    "get_memory_predictor_factory",
+    "get_pixel_predictor_factory",
 ]

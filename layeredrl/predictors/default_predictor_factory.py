@@ -78,7 +78,7 @@ def goal_observation_space(env: gym.Env | VectorEnv) -> spaces.Dict:
         SpaceError: If it has no achieved or no desired goal.
     """
     found: spaces.Space | None = None
-    for found in _observation_spaces(env):
+    for found in observation_spaces(env):
         if isinstance(found, spaces.Dict):
             break
     if not isinstance(found, spaces.Dict):
@@ -95,8 +95,15 @@ def _not_goal_based(found: str) -> SpaceError:
     )
 
 
-def _observation_spaces(env: gym.Env | VectorEnv) -> Iterator[spaces.Space]:
-    """Walk from the outermost wrapper to the environment itself."""
+def observation_spaces(env: gym.Env | VectorEnv) -> Iterator[spaces.Space]:
+    """Walk from the outermost wrapper to the environment itself.
+
+    Args:
+        env: An environment or vector environment.
+
+    Yields:
+        The observation space of a single instance at each of them.
+    """
     if isinstance(env, VectorEnv):
         yield from _vector_observation_spaces(env)
         return
@@ -112,11 +119,11 @@ def _vector_observation_spaces(env: VectorEnv) -> Iterator[spaces.Space]:
         env = env.env
     yield env.single_observation_space
     if isinstance(env, SyncVectorEnv):
-        yield from _observation_spaces(env.envs[0])
+        yield from observation_spaces(env.envs[0])
     elif isinstance(env, AsyncVectorEnv):
         # The instances live in other processes; one more tells what they look like.
         instance = env.env_fns[0]()
         try:
-            yield from list(_observation_spaces(instance))
+            yield from list(observation_spaces(instance))
         finally:
             instance.close()

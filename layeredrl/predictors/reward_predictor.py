@@ -16,6 +16,7 @@ from layeredrl.nets import TransitionReward
 from layeredrl.predictors.delta_standardizer import DeltaStandardizer
 from layeredrl.predictors.grouped_adam import GroupedAdam
 from layeredrl.predictors.losses import as_transitions, reward_loss, value_loss
+from layeredrl.predictors.model_batch import encoded_transitions, picked_transitions
 from layeredrl.predictors.predictor import Predictor
 from layeredrl.predictors.replay_tensors import as_batch, as_observation
 from layeredrl.predictors.trajectory_batch import (
@@ -27,6 +28,7 @@ from layeredrl.predictors.transition_batch import (
     TransitionBatch,
     sample_transition_batch,
 )
+from layeredrl.utils.buffers import generator_of
 from layeredrl.utils.distributions import log_weights, mixture_log_prob
 from layeredrl.utils.schedules import Schedule, as_schedule
 
@@ -114,7 +116,8 @@ class RewardPredictor(Predictor):
             log_interval: Calls of ``learn`` between two entries.
 
         Raises:
-            ConfigurationError: If a number is outside its range.
+            ConfigurationError: If a number is outside its range, or a stretch of
+                ``k_steps + n_steps`` is too long for an encoder with memory.
         """
         super().__init__(
             model,
@@ -128,6 +131,7 @@ class RewardPredictor(Predictor):
             log_interval,
         )
         _check_numbers(gamma, tau, k_steps, n_steps, clip_grad_max_norm)
+        _check_stretch(k_steps + n_steps, self.encoder.max_seq_len)
         self.gamma, self.tau = gamma, tau
         self.k_steps, self.n_steps = k_steps, n_steps
         self.learn_encoder = learn_encoder
@@ -197,9 +201,10 @@ class RewardPredictor(Predictor):
         try:
             samples = self._samples(buffer, n_steps, batch_size, model_batch_size)
             for step, (stretches, transitions) in enumerate(samples):
-                model_batch = self._with_latents(transitions)
+                latents = self._encoded(stretches)
+                model_batch = self._model_batch(stretches, transitions, *latents)
                 batch = self._with_targets(
-                    stretches, self.k_steps, self.n_steps, self.gamma
+                    stretches, *latents, self.k_steps, self.n_steps, self.gamma
                 )
                 if step == 0:  # within a call the replayed data stay the same
                     self._observe(batch, model_batch, n_total_env_steps)
@@ -271,14 +276,8 @@ class RewardPredictor(Predictor):
             where the action was not random) each (B, T), ``value (B, k_steps)``,
             ``traj_len (B,)``, ``indices (T, B)``.
         """
-        batch = sample_trajectory_batch(
-            buffer,
-            batch_size,
-            k_steps + n_steps,
-            self.model.encode_actions,
-            self.device,
-        )
-        return self._with_targets(batch, k_steps, n_steps, gamma)
+        batch = self._stretches(buffer, batch_size, k_steps + n_steps)
+        return self._with_targets(batch, *self._encoded(batch), k_steps, n_steps, gamma)
 
     def sample_model_batch(self, buffer: ReplayBuffer, batch_size: int) -> Batch:
         """Sample single random transitions for the model, their latents detached.
@@ -292,10 +291,13 @@ class RewardPredictor(Predictor):
             ``next_context (B, C)``, ``act (B, A)``, ``terminated (B,)``,
             ``validity_mask (B,)``, and ``obs`` and ``obs_next (B, O)``.
         """
-        batch = sample_transition_batch(
-            buffer, batch_size, self.model.encode_actions, self.device
-        )
-        return self._with_latents(batch)
+        transitions = self._transitions(buffer, batch_size)
+        if not isinstance(transitions, Tensor):
+            return encoded_transitions(transitions, self.encoder)
+        stretches = self._stretches(buffer, batch_size, 1)
+        state, context = self._encoded(stretches)
+        every = (torch.arange(batch_size, dtype=torch.float64) + 0.5) / batch_size
+        return picked_transitions(stretches, state, context, every.to(self.device))
 
     def get_standardized_log_prob(
         self,
@@ -373,33 +375,62 @@ class RewardPredictor(Predictor):
 
     def _samples(
         self, buffer: ReplayBuffer, n_updates: int, batch_size: int, model_size: int
-    ) -> Iterator[tuple[TrajectoryBatch, TransitionBatch]]:
+    ) -> Iterator[tuple[TrajectoryBatch, TransitionBatch | Tensor]]:
         """Draw what each update needs, for several updates at a time."""
         ahead = 1 if isinstance(buffer.obs, Batch) else _UPDATES_AHEAD
-        encode_actions, device = self.model.encode_actions, self.device
-        length = self.k_steps + self.n_steps
         for first in range(0, n_updates, ahead):
             count = min(ahead, n_updates - first)
-            stretches = sample_trajectory_batch(
-                buffer, count * batch_size, length, encode_actions, device
+            stretches = self._stretches(
+                buffer, count * batch_size, self.k_steps + self.n_steps
             )
-            transitions = sample_transition_batch(
-                buffer, count * model_size, encode_actions, device
-            )
+            transitions = self._transitions(buffer, count * model_size)
             for i in range(count):
+                own = slice(i * model_size, (i + 1) * model_size)
                 yield (
                     stretches.rows(slice(i * batch_size, (i + 1) * batch_size)),
-                    transitions.rows(slice(i * model_size, (i + 1) * model_size)),
+                    (
+                        transitions[own]
+                        if isinstance(transitions, Tensor)
+                        else transitions.rows(own)
+                    ),
                 )
 
-    def _with_targets(
-        self, batch: TrajectoryBatch, k_steps: int, n_steps: int, gamma: float
-    ) -> Batch:
+    def _stretches(
+        self, buffer: ReplayBuffer, batch_size: int, n_steps: int
+    ) -> TrajectoryBatch:
+        return sample_trajectory_batch(
+            buffer,
+            batch_size,
+            n_steps,
+            self.model.encode_actions,
+            self.device,
+            self.encoder.max_seq_len,
+        )
+
+    def _transitions(
+        self, buffer: ReplayBuffer, batch_size: int
+    ) -> TransitionBatch | Tensor:
+        """Draw single transitions, or where memory needs their past: which of stretches."""
+        if self.encoder.max_seq_len is not None:
+            shares = torch.from_numpy(generator_of(buffer).random(batch_size))
+            return shares.to(self.device)
+        return sample_transition_batch(
+            buffer, batch_size, self.model.encode_actions, self.device
+        )
+
+    def _encoded(self, batch: TrajectoryBatch) -> tuple[Tensor, Tensor]:
         with torch.set_grad_enabled(self.learn_encoder and torch.is_grad_enabled()):
-            mask = nn.functional.pad(batch.validity_mask, (1, 0), value=1.0)
-            state, context = self.encoder.sequence(
-                batch.obs, *batch.previous(), mask=mask
-            )
+            return batch.encoded_by(self.encoder)
+
+    def _with_targets(
+        self,
+        batch: TrajectoryBatch,
+        state: Tensor,
+        context: Tensor,
+        k_steps: int,
+        n_steps: int,
+        gamma: float,
+    ) -> Batch:
         with torch.no_grad():
             value = value_targets(
                 batch,
@@ -417,20 +448,19 @@ class RewardPredictor(Predictor):
             "contexts": context[:, 0],
             "value": value,
         }
+        del fields["window"]
         return as_batch(fields)
 
-    def _with_latents(self, batch: TransitionBatch) -> Batch:
-        with torch.no_grad():
-            state, context = self.encoder(batch.obs)
-            next_state, next_context = self.encoder(batch.obs_next)
-        fields = batch._asdict() | {
-            "state": state,
-            "next_state": next_state,
-            "context": context,
-            "next_context": next_context,
-            "validity_mask": torch.ones(len(state), device=self.device),
-        }
-        return as_batch(fields)
+    def _model_batch(
+        self,
+        stretches: TrajectoryBatch,
+        transitions: TransitionBatch | Tensor,
+        state: Tensor,
+        context: Tensor,
+    ) -> Batch:
+        if isinstance(transitions, Tensor):
+            return picked_transitions(stretches, state, context, transitions)
+        return encoded_transitions(transitions, self.encoder)
 
     def _target_value(self, state: Tensor, context: Tensor, action: Tensor) -> Tensor:
         if self.target_val_func is None:
@@ -484,6 +514,14 @@ def _without_last(obs: Tensor | dict[str, Tensor]) -> Tensor | dict[str, Tensor]
     if isinstance(obs, dict):
         return {key: value[:, :-1] for key, value in obs.items()}
     return obs[:, :-1]
+
+
+def _check_stretch(n_steps: int, max_seq_len: int | None) -> None:
+    if max_seq_len is not None and n_steps >= max_seq_len:
+        raise ConfigurationError(
+            f"stretches of {n_steps} steps (k_steps + n_steps) and their last successor "
+            f"do not fit into the encoder's max_seq_len of {max_seq_len}"
+        )
 
 
 def _check_numbers(

@@ -8,6 +8,7 @@ import torch
 from tianshou.data import ReplayBuffer
 from torch import Tensor
 
+from layeredrl.nets import Encoder
 from layeredrl.nets.encoder import TensorObservation
 from layeredrl.predictors.replay_tensors import (
     gather_trajectories,
@@ -15,6 +16,7 @@ from layeredrl.predictors.replay_tensors import (
     observation_rows,
     tensor,
 )
+from layeredrl.predictors.sequence_window import SequenceWindow, sample_window
 from layeredrl.utils.buffers import draw_partial_trajectories
 from layeredrl.utils.returns import n_step_returns, return_ends
 
@@ -32,6 +34,7 @@ class TrajectoryBatch(NamedTuple):
         planned: 1.0 where the action was planned, 0.0 where it was random, (B, T).
         validity_mask: 1.0 for valid steps, 0.0 beyond, (B, T).
         traj_len: Numbers of valid steps, (B,).
+        window: The stretches with their past, for encoders with memory.
     """
 
     indices: np.ndarray
@@ -43,6 +46,7 @@ class TrajectoryBatch(NamedTuple):
     planned: Tensor
     validity_mask: Tensor
     traj_len: Tensor
+    window: SequenceWindow | None = None
 
     def rows(self, rows: slice) -> "TrajectoryBatch":
         """Take some stretches; nothing is copied.
@@ -56,21 +60,38 @@ class TrajectoryBatch(NamedTuple):
         return TrajectoryBatch(
             self.indices[:, rows],
             observation_rows(self.obs, rows),
-            *(field[rows] for field in self[2:]),
+            self.act[rows],
+            self.rew[rows],
+            self.terminated[rows],
+            self.n_env_steps[rows],
+            self.planned[rows],
+            self.validity_mask[rows],
+            self.traj_len[rows],
+            None if self.window is None else self.window.rows(rows),
         )
 
-    def previous(self) -> tuple[Tensor, Tensor, Tensor]:
-        """What an encoder with memory is told of the steps before.
+    def encoded_by(self, encoder: Encoder) -> tuple[Tensor, Tensor]:
+        """Encode the stretches, memory having seen their past.
+
+        Args:
+            encoder: The encoder for which the batch was sampled.
 
         Returns:
-            Previous action features (B, T+1, A), previous rewards (B, T+1) and time
-            indices (B, T+1), counted from the start of the stretch.
+            Latent states (B, T+1, Z) and contexts (B, T+1, C); meaningless beyond
+            position ``traj_len``.
         """
-        start = self.rew.new_zeros(len(self.rew), 1)
-        actions = torch.cat([torch.zeros_like(self.act[:, :1]), self.act], dim=1)
-        rewards = torch.cat([start, self.rew], dim=1)
-        steps = torch.arange(rewards.shape[1], device=rewards.device)
-        return actions, rewards, steps.expand_as(rewards)
+        if self.window is None:
+            return encoder(self.obs)
+        state, context = encoder.sequence(
+            self.window.obs,
+            self.window.prev_actions,
+            self.window.prev_rewards,
+            self.window.time_idxs,
+            self.window.mask,
+        )
+        length = self.rew.shape[1] + 1
+        stretch = self.window.stretch
+        return stretch(state, length), stretch(context, length)
 
 
 def sample_trajectory_batch(
@@ -79,6 +100,7 @@ def sample_trajectory_batch(
     n_steps: int,
     encode_actions: Callable[[Tensor], Tensor],
     device: torch.device,
+    max_seq_len: int | None = None,
 ) -> TrajectoryBatch:
     """Sample stretches that start at uniformly drawn transitions.
 
@@ -88,9 +110,15 @@ def sample_trajectory_batch(
         n_steps: Their length T at most.
         encode_actions: Turns stored actions into features.
         device: Where the tensors go.
+        max_seq_len: Longest sequence of observations that the encoder is shown, the past
+            of a stretch included; ``None`` for encoders without memory.
 
     Returns:
         The batch.
+
+    Raises:
+        EmptyBufferError: If the buffer is empty.
+        ConfigurationError: If a stretch does not fit into ``max_seq_len``.
     """
     indices, valid = draw_partial_trajectories(buffer, batch_size, n_steps)
     rows = np.ascontiguousarray(indices.T)  # (B, T)
@@ -100,9 +128,17 @@ def sample_trajectory_batch(
     traj_len = torch.from_numpy(valid).to(device)
     steps = torch.arange(n_steps, device=device)
     ones = torch.ones_like(rew)
+    window = None
+    if max_seq_len is None:
+        obs = gather_trajectories(buffer, indices, valid, device)
+    else:
+        window = sample_window(
+            buffer, indices, valid, max_seq_len, encode_actions, device
+        )
+        obs = window.stretch_of_observations(n_steps + 1)
     return TrajectoryBatch(
         indices=indices,
-        obs=gather_trajectories(buffer, indices, valid, device),
+        obs=obs,
         act=encode_actions(tensor(buffer.act[rows], device)),
         rew=rew,
         terminated=tensor(buffer.terminated[rows], device),
@@ -112,6 +148,7 @@ def sample_trajectory_batch(
         ),
         validity_mask=(steps < traj_len.unsqueeze(1)).float(),
         traj_len=traj_len,
+        window=window,
     )
 
 

@@ -20,7 +20,7 @@ def add(store, instances, number, **fields):
     n = len(instances)
     obs = np.full((n, 3), number, np.float32)
     one = transition(instances, obs=obs, next_obs=obs + 1, **fields)
-    store.add(one, np.full(n, float(number)), np.zeros(n, bool))
+    store.add(one, np.full(n, float(number)), np.zeros(n, bool), np.full(n, number))
 
 
 def stretches(store, n_steps=10):
@@ -41,7 +41,7 @@ def test_stores_what_it_is_told():
         truncated=[False, True],
         n_env_steps=[3, 2],
     )
-    store.add(one, np.array([0.5, -0.5]), np.array([True, False]))
+    store.add(one, np.array([0.5, -0.5]), np.array([True, False]), np.array([4, 0]))
     rows = store.buffer.last_index[[1, 0]]
     stored = store.buffer[rows]
     np.testing.assert_array_equal(stored.obs, one.obs)
@@ -52,6 +52,7 @@ def test_stores_what_it_is_told():
     np.testing.assert_array_equal(stored.truncated, [False, True])
     np.testing.assert_array_equal(stored.info.n_env_steps, [3, 2])
     np.testing.assert_array_equal(stored.info.random_mode, [True, False])
+    np.testing.assert_array_equal(stored.info.time_idx, [4, 0])
 
 
 def test_neighbours_in_time_are_sampled_together():

@@ -27,7 +27,7 @@ from layeredrl.predictors import (
 )
 from layeredrl.predictors import predictor as predictor_module
 from layeredrl.predictors import rewarded_rollout
-from tests.toys import (
+
     ACTIONS,
     BUFFER_KINDS,
     ensemble,
@@ -373,22 +373,3 @@ class TestPartialTrajectories:
     def test_sizes_of_zero_are_refused(self, sizes):
         with pytest.raises(ConfigurationError, match="at least one"):
             self.sample(random_buffer(), *sizes)
-
-
-def test_memory_is_learned_from_stretches():
-    """An encoder with memory is asked for sequences, of episodes' steps in order."""
-
-    class Counting(FixedEncoderNet):
-        def sequence(self, obs, prev_actions, prev_rewards, time_idxs, mask):
-            self.asked = (obs, prev_actions, prev_rewards, time_idxs, mask)
-            return super().sequence(obs, prev_actions, prev_rewards, time_idxs, mask)
-
-    encoder = Counting((5,), (0, 2, 3, 4), (1,))
-    predictor = reward_predictor(5, encoder=encoder)
-    batch = predictor.compute_targets(random_buffer(n_steps=30), 16, 3, 2)
-    obs, actions, rewards, times, mask = encoder.asked
-    assert obs.shape == (16, 6, 5) and torch.equal(obs[:, :-1], batch.obs)
-    assert torch.equal(actions[:, 1:], batch.act)
-    assert torch.equal(rewards[:, 1:], batch.rew)
-    assert times.shape == mask.shape == (16, 6)
-    assert torch.equal(mask[:, 1:], batch.validity_mask) and mask[:, 0].all()

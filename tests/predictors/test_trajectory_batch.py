@@ -242,19 +242,6 @@ def test_beyond_the_end_the_successor_repeats():
         assert (batch.obs[row, length:].numpy() == final).all()
 
 
-def test_previous_actions_and_rewards_are_those_before():
-    buffer = random_buffer("ours", 40)
-    batch = sample_trajectory_batch(
-        buffer, ROWS, 5, lambda action: action, torch.device("cpu")
-    )
-    actions, rewards, times = batch.previous()
-    assert actions.shape == (ROWS, 6, 2) and rewards.shape == times.shape == (ROWS, 6)
-    assert not actions[:, 0].any() and not rewards[:, 0].any()
-    torch.testing.assert_close(actions[:, 1:], batch.act)
-    torch.testing.assert_close(rewards[:, 1:], batch.rew)
-    assert times.tolist() == [[0, 1, 2, 3, 4, 5]] * ROWS
-
-
 def test_rows_are_taken_together():
     buffer = random_buffer("ours", 40)
     batch = sample_trajectory_batch(
@@ -262,7 +249,8 @@ def test_rows_are_taken_together():
     )
     part = batch.rows(slice(3, 7))
     np.testing.assert_array_equal(part.indices, batch.indices[:, 3:7])
-    for whole, some in zip(batch[1:], part[1:], strict=True):
+    assert batch.window is None and part.window is None
+    for whole, some in zip(batch[1:-1], part[1:-1], strict=True):
         assert torch.equal(some, whole[3:7])
 
 

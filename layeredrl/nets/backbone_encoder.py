@@ -1,0 +1,242 @@
+"""An encoder made of AMAGO's networks: latent states that remember and see."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gin
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from layeredrl.errors import ConfigurationError
+from layeredrl.nets.encoder import Encoder, Memory, TensorObservation
+from layeredrl.nets.hidden_rows import (
+    empty_hidden_state,
+    gather_rows,
+    hidden_rows_state,
+    load_hidden_rows,
+    scatter_rows,
+)
+from layeredrl.nets.observation_parts import (
+    ONLY_KEY,
+    ObservationParts,
+    vector_part,
+)
+from layeredrl.nets.rl2 import rl2_features, rl2_space
+from layeredrl.nets.traj_encoder import TrajEncoder
+from layeredrl.nets.tstep_encoder import TstepEncoder
+from layeredrl.nets.utils import MAGIC_PAD_VAL
+
+TstepEncoderType = Callable[[spaces.Dict, spaces.Box], TstepEncoder]
+TrajEncoderType = Callable[[int, int], TrajEncoder]
+
+
+@gin.configurable
+class BackboneEncoder(Encoder):
+    """A time-step encoder, then a trajectory encoder if there is one, then two heads.
+
+    Every observation, with the reward and action before it, becomes an embedding; the
+    trajectory encoder adds what earlier embeddings of the episode tell. Latent state and
+    context are each made of two blocks, either of which may be empty: columns of the
+    observation as they are, and features that a linear layer reads off the embedding.
+    What is known to be the state (positions, say) is best taken as it is; the learned
+    features carry what has to be seen or remembered.
+    """
+
+    state_columns: Tensor
+    context_columns: Tensor
+
+    def __init__(
+        self,
+        mapped_env_obs_shape: tuple[int, ...] | dict[str, tuple[int, ...]],
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        partial_tstep_encoder: TstepEncoderType,
+        partial_traj_encoder: TrajEncoderType | None = None,
+        max_seq_len: int = 64,
+        state_keys: Sequence[str] = (),
+        n_state_features: int = 0,
+        context_keys: Sequence[str] = (),
+        n_context_features: int = 0,
+        device: torch.device | str = "cpu",
+    ):
+        """Build the networks.
+
+        Args:
+            mapped_env_obs_shape: Shape of the mapped observation.
+            observation_space: Space that these observations were flattened from.
+            action_space: Actions of the level whose observations are encoded.
+            partial_tstep_encoder: Called with the Dict space of the observation's parts
+                and the Box of reward and action features.
+            partial_traj_encoder: Called with the number of features of an encoded step
+                and ``max_seq_len``; ``None`` for no memory.
+            max_seq_len: Longest sequence that is trained on [decisions].
+            state_keys: Parts of the observation that enter the latent state as they are.
+            n_state_features: Learned features of the latent state.
+            context_keys: Parts of the observation that enter the context as they are.
+            n_context_features: Learned features of the context.
+            device: Where everything is put.
+
+        Raises:
+            SpaceError: If the observations are not of that space, a key is not in it, or
+                actions are neither ``Box`` nor ``Discrete``.
+            ConfigurationError: If the latent state would be empty or a number is too
+                small.
+        """
+        super().__init__()
+        _check_sizes(state_keys, n_state_features, n_context_features, max_seq_len)
+        self.parts = ObservationParts(observation_space, mapped_env_obs_shape)
+        self._rl2_space = rl2_space(action_space)
+        self.tstep_encoder = partial_tstep_encoder(self.parts.space, self._rl2_space)
+        self.traj_encoder: TrajEncoder | None = None
+        emb_dim = self.tstep_encoder.emb_dim
+        if partial_traj_encoder is not None:
+            self.traj_encoder = partial_traj_encoder(emb_dim, max_seq_len)
+            emb_dim = self.traj_encoder.emb_dim
+            self.max_seq_len = max_seq_len
+        for name, keys in (
+            ("state_columns", state_keys),
+            ("context_columns", context_keys),
+        ):
+            self.register_buffer(name, self.parts.columns_of(keys), persistent=False)
+        # A head of no features has no parameters that an optimizer would look after.
+        self.state_head = _head(emb_dim, n_state_features)
+        self.context_head = _head(emb_dim, n_context_features)
+        self.latent_state_dim = len(self.state_columns) + n_state_features
+        self.context_dim = len(self.context_columns) + n_context_features
+        self.to(device)
+
+    def forward(self, obs: TensorObservation) -> tuple[Tensor, Tensor]:
+        """Encode observations, each as the first of an episode."""
+        lead = vector_part(obs).shape[:-1]
+        n = lead.numel()
+        flat = _map_parts(obs, lambda x: x.reshape(n, 1, *x.shape[len(lead) :]))
+        zeros = vector_part(flat).new_zeros(n, 1)
+        actions = zeros.unsqueeze(-1).expand(-1, -1, self._rl2_space.shape[0] - 1)
+        times = torch.zeros_like(zeros, dtype=torch.int64)
+        mask = torch.ones_like(times, dtype=torch.bool)
+        state, context = self.sequence(flat, actions, zeros, times, mask)
+        return state.view(*lead, -1), context.view(*lead, self.context_dim)
+
+    def step(
+        self,
+        obs: TensorObservation,
+        prev_action: Tensor,
+        prev_reward: Tensor,
+        time_idx: Tensor,
+        memory: Memory,
+    ) -> tuple[Tensor, Tensor, Memory]:
+        """Encode one more observation of each instance; the memory changes in place."""
+        sequence = _map_parts(obs, lambda x: x.unsqueeze(1))
+        rl2s = rl2_features(prev_reward, prev_action).unsqueeze(1)
+        embedding = self.tstep_encoder(self.parts.split(sequence), rl2s)
+        if self.traj_encoder is not None:
+            times = time_idx.view(-1, 1, 1)
+            embedding, memory = self.traj_encoder(embedding, times, memory)
+        state, context = self._heads(sequence, embedding)
+        return state.squeeze(1), context.squeeze(1), memory
+
+    def sequence(
+        self,
+        obs: TensorObservation,
+        prev_actions: Tensor,
+        prev_rewards: Tensor,
+        time_idxs: Tensor,
+        mask: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Encode whole stretches of episodes in one pass."""
+        padding = ~mask.bool().unsqueeze(-1)
+        rl2s = rl2_features(prev_rewards, prev_actions)
+        rl2s = rl2s.masked_fill(padding, MAGIC_PAD_VAL)
+        parts = self.parts.split(obs)
+        for name in self.parts.layout.columns:
+            # Padding is kept out of the running statistics of inputs.
+            part = parts[name or ONLY_KEY]
+            parts[name or ONLY_KEY] = part.masked_fill(padding, MAGIC_PAD_VAL)
+        embedding = self.tstep_encoder(parts, rl2s)
+        if self.traj_encoder is not None:
+            embedding, _ = self.traj_encoder(embedding, time_idxs.unsqueeze(-1))
+        return self._heads(obs, embedding)
+
+    def init_memory(self, n: int, device: torch.device | str) -> Memory:
+        """Make the hidden state of instances that have seen nothing."""
+        if self.traj_encoder is None:
+            return None
+        return empty_hidden_state(self.traj_encoder, n, torch.device(device))
+
+    def reset_memory(self, memory: Memory, dones: np.ndarray) -> Memory:
+        """Forget the past of instances whose episode ended."""
+        if self.traj_encoder is None:
+            return None
+        return self.traj_encoder.reset_hidden_state(memory, dones)
+
+    def gather_memory(self, memory: Memory, instances: np.ndarray) -> Memory:
+        """Take out the memory of some instances."""
+        if self.traj_encoder is None:
+            return None
+        return gather_rows(self.traj_encoder, memory, instances)
+
+    def scatter_memory(
+        self, memory: Memory, instances: np.ndarray, part: Memory
+    ) -> Memory:
+        """Put back what :meth:`gather_memory` took out."""
+        if self.traj_encoder is None:
+            return None
+        return scatter_rows(self.traj_encoder, memory, instances, part)
+
+    def memory_state(self, memory: Memory) -> Any:
+        """Copy the memory for a checkpoint."""
+        if self.traj_encoder is None:
+            return None
+        return hidden_rows_state(self.traj_encoder, memory)
+
+    def load_memory_state(self, state: Any, device: torch.device | str) -> Memory:
+        """Restore what :meth:`memory_state` returned."""
+        if self.traj_encoder is None:
+            return None
+        return load_hidden_rows(self.traj_encoder, state, torch.device(device))
+
+    def _heads(
+        self, obs: TensorObservation, embedding: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Put together columns and learned features, (B, T, Z) and (B, T, C)."""
+        vector = vector_part(obs)
+        return (
+            _joined(vector, self.state_columns, embedding, self.state_head),
+            _joined(vector, self.context_columns, embedding, self.context_head),
+        )
+
+
+def _head(in_dim: int, out_dim: int) -> nn.Linear | None:
+    return nn.Linear(in_dim, out_dim) if out_dim else None
+
+
+def _joined(
+    vector: Tensor, columns: Tensor, embedding: Tensor, head: nn.Linear | None
+) -> Tensor:
+    fixed = vector.index_select(-1, columns)
+    return fixed if head is None else torch.cat([fixed, head(embedding)], dim=-1)
+
+
+def _map_parts(
+    obs: TensorObservation, function: Callable[[Tensor], Tensor]
+) -> TensorObservation:
+    if isinstance(obs, dict):
+        return {key: function(value) for key, value in obs.items()}
+    return function(obs)
+
+
+def _check_sizes(
+    state_keys: Sequence[str], n_state: int, n_context: int, max_seq_len: int
+) -> None:
+    if min(n_state, n_context) < 0 or max_seq_len < 3:
+        raise ConfigurationError(
+            "numbers of learned features must not be negative and max_seq_len must be at "
+            f"least 3 (an observation, its successor and one before), got {n_state}, "
+            f"{n_context} and {max_seq_len}"
+        )
+    if not state_keys and n_state == 0:
+        raise ConfigurationError(
+            "the latent state would be empty: name state_keys or learned features"
+        )

@@ -1,0 +1,203 @@
+"""Predictors whose latent states remember, or see."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+from gymnasium import spaces
+from gymnasium.vector import VectorEnv
+
+from layeredrl.errors import SpaceError
+from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
+from layeredrl.nets import BackboneEncoder, ReachedRewardNet, RewardNet
+from layeredrl.nets.backbone_encoder import TrajEncoderType, TstepEncoderType
+from layeredrl.nets.cnn import CNN, NatureishCNN
+from layeredrl.nets.traj_encoders import TformerTrajEncoder
+from layeredrl.nets.tstep_encoders import CNNTstepEncoder, FFTstepEncoder
+from layeredrl.predictors.default_predictor_factory import (
+    STATE_KEY,
+    observation_spaces,
+)
+from layeredrl.predictors.predictor_factory import PredictorFactory
+from layeredrl.predictors.reward_predictor import RewardPredictor
+from layeredrl.utils.spaces import ObservationLayout
+
+_STEP = partial(FFTstepEncoder, d_hidden=128, d_output=64)
+_TRANSFORMER = partial(
+    TformerTrajEncoder,
+    d_model=64,
+    n_heads=4,
+    d_ff=128,
+    n_layers=2,
+    dropout_ff=0.0,
+    dropout_emb=0.0,
+)
+
+
+def get_memory_predictor_factory(
+    env: gym.Env | VectorEnv,
+    traj_encoder_type: TrajEncoderType = _TRANSFORMER,
+    *,
+    tstep_encoder_type: TstepEncoderType = _STEP,
+    max_seq_len: int = 64,
+    state_keys: Sequence[str] | None = None,
+    n_state_features: int = 0,
+    n_context_features: int = 8,
+    action_space: spaces.Space | None = None,
+    n_models: int = 1,
+    **predictor_arguments: Any,
+) -> PredictorFactory:
+    """Get a predictor factory for environments that hide what an agent must remember.
+
+    What an episode showed becomes the context: features of a trajectory encoder over all
+    observations, rewards and actions so far, which the reward trains. The latent state
+    is the visible state, as in the default factory.
+
+    Args:
+        env: The environment or vector environment, wrapped or not.
+        traj_encoder_type: Class of the trajectory encoder, or a ``partial`` of one with
+            other sizes; by default a small Transformer.
+        tstep_encoder_type: Class of the time-step encoder, or a ``partial``.
+        max_seq_len: Longest sequence that is trained on, and what the Transformer sees
+            while acting [decisions].
+        state_keys: Observation keys that are the latent state as they are; by default
+            ``achieved_goal`` of goal-based environments, else all vectors.
+        n_state_features: Features of the latent state that are learned, too.
+        n_context_features: Learned features of the context.
+        action_space: Actions of the level that will plan; by default the environment's.
+        n_models: Ensemble members of the model.
+        **predictor_arguments: Of :class:`RewardPredictor`.
+
+    Returns:
+        The predictor factory.
+
+    Raises:
+        SpaceError: If there is no such observation key.
+    """
+    space = _observation_space(env)
+    if state_keys is None:
+        state_keys = _default_state_keys(space)
+    encoder = partial(
+        BackboneEncoder,
+        observation_space=space,
+        action_space=_action_space(env) if action_space is None else action_space,
+        partial_tstep_encoder=tstep_encoder_type,
+        partial_traj_encoder=traj_encoder_type,
+        max_seq_len=max_seq_len,
+        state_keys=tuple(state_keys),
+        n_state_features=n_state_features,
+        n_context_features=n_context_features,
+    )
+    arguments = {"k_steps": min(16, max_seq_len - 2), **predictor_arguments}
+    return _factory(encoder, space, n_models, arguments)
+
+
+def get_pixel_predictor_factory(
+    env: gym.Env | VectorEnv,
+    cnn_type: type[CNN] = NatureishCNN,
+    *,
+    pixel_key: str = "observation",
+    channels_first: bool = False,
+    drqv2_aug: bool = False,
+    traj_encoder_type: TrajEncoderType | None = None,
+    max_seq_len: int = 64,
+    n_state_features: int = 16,
+    n_context_features: int = 16,
+    action_space: spaces.Space | None = None,
+    n_models: int = 1,
+    **predictor_arguments: Any,
+) -> PredictorFactory:
+    """Get a predictor factory for environments that show pictures.
+
+    Latent state and context are features that a convolutional network reads off the
+    picture; nothing else of the observation is looked at.
+
+    Args:
+        env: The environment or vector environment, wrapped or not.
+        cnn_type: Class of the picture network.
+        pixel_key: Observation key of the pictures.
+        channels_first: Whether the channels come first in pictures.
+        drqv2_aug: Shift pictures at random in training.
+        traj_encoder_type: Class of a trajectory encoder, or a ``partial``, for what one
+            picture does not show; ``None`` for no memory.
+        max_seq_len: Longest sequence that is trained on with memory [decisions].
+        n_state_features: Learned features of the latent state.
+        n_context_features: Learned features of the context; 0 for none.
+        action_space: Actions of the level that will plan; by default the environment's.
+        n_models: Ensemble members of the model.
+        **predictor_arguments: Of :class:`RewardPredictor`.
+
+    Returns:
+        The predictor factory.
+
+    Raises:
+        SpaceError: If there is no picture under that key.
+    """
+    space = _observation_space(env)
+    images = ObservationLayout.of(space).images
+    if pixel_key not in images and list(images) != [""]:
+        raise SpaceError(
+            f"no pictures under {pixel_key!r}; the keys with pictures are "
+            f"{sorted(images)}"
+        )
+    encoder = partial(
+        BackboneEncoder,
+        observation_space=space,
+        action_space=_action_space(env) if action_space is None else action_space,
+        partial_tstep_encoder=partial(
+            CNNTstepEncoder,
+            cnn_type=cnn_type,
+            channels_first=channels_first,
+            drqv2_aug=drqv2_aug,
+            hide_rl2s=traj_encoder_type is None,
+            obs_key=pixel_key,
+        ),
+        partial_traj_encoder=traj_encoder_type,
+        max_seq_len=max_seq_len,
+        n_state_features=n_state_features,
+        n_context_features=n_context_features,
+    )
+    return _factory(encoder, space, n_models, predictor_arguments)
+
+
+def _factory(
+    encoder: partial[BackboneEncoder],
+    space: spaces.Space,
+    n_models: int,
+    predictor_arguments: dict[str, Any],
+) -> PredictorFactory:
+    """Put the usual parts around an encoder."""
+    rates = {"encoder_lr": 1e-3, "reward_lr": 1e-3, "model_lr": 1e-3}
+    return PredictorFactory(
+        partial_model=partial(
+            ProbabilisticEnsemble, config=EnsembleConfig(n_models=n_models)
+        ),
+        partial_val_func=None,
+        partial_rew_func=ReachedRewardNet if _is_goal_based(space) else RewardNet,
+        partial_encoder=encoder,
+        partial_predictor=partial(RewardPredictor, **rates | predictor_arguments),
+    )
+
+
+def _observation_space(env: gym.Env | VectorEnv) -> spaces.Space:
+    """Find the outermost dict space, else the space of the environment."""
+    found = list(observation_spaces(env))
+    dicts = [space for space in found if isinstance(space, spaces.Dict)]
+    return dicts[0] if dicts else found[0]
+
+
+def _action_space(env: gym.Env | VectorEnv) -> spaces.Space:
+    if isinstance(env, VectorEnv):
+        return env.single_action_space
+    return env.action_space
+
+
+def _is_goal_based(space: spaces.Space) -> bool:
+    return isinstance(space, spaces.Dict) and STATE_KEY in space.spaces
+
+
+def _default_state_keys(space: spaces.Space) -> tuple[str, ...]:
+    if _is_goal_based(space):
+        return (STATE_KEY,)
+    return tuple(ObservationLayout.of(space).columns)

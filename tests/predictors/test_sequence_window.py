@@ -1,0 +1,204 @@
+"""Windows for encoders with memory, against the story that the buffer tells."""
+
+import numpy as np
+import pytest
+import torch
+from tianshou.data import Batch
+
+from layeredrl.errors import ConfigurationError
+from layeredrl.nets import Encoder
+from layeredrl.predictors.trajectory_batch import sample_trajectory_batch
+from tests.toys import (
+    BUFFER_KINDS,
+    Filler,
+    make_buffer,
+    random_buffer,
+    reward_predictor,
+)
+
+CPU = torch.device("cpu")
+ROWS, N_STEPS, MAX_SEQ_LEN = 64, 3, 8
+RING, EPISODE, TIME = range(3)  # what the first columns of observations tell
+
+
+def sample(buffer, n_steps=N_STEPS, max_seq_len=MAX_SEQ_LEN, rows=ROWS):
+    return sample_trajectory_batch(
+        buffer, rows, n_steps, torch.Tensor.float, CPU, max_seq_len
+    )
+
+
+def unevenly_filled(kind):
+    buffer = make_buffer(kind, 60, 1 if kind == "plain" else 4)
+    return Filler(buffer, 0).add_unevenly(80)
+
+
+@pytest.fixture(params=BUFFER_KINDS)
+def batch(request):
+    return sample(unevenly_filled(request.param))
+
+
+def test_a_window_is_one_stretch_of_one_episode(batch):
+    obs, mask = batch.window.obs.numpy(), batch.window.mask.numpy()
+    assert obs.shape[1] == mask.shape[1] <= MAX_SEQ_LEN
+    for row, valid in zip(obs, mask, strict=True):
+        n = int(valid.sum())
+        assert valid[:n].all() and n >= 2
+        assert len(np.unique(row[:n, [RING, EPISODE]], axis=0)) == 1
+        np.testing.assert_array_equal(np.diff(row[:n, TIME]), 1)
+
+
+def test_the_stretch_lies_at_its_place(batch):
+    np.testing.assert_array_equal(
+        batch.window.stretch_of_observations(N_STEPS + 1), batch.obs
+    )
+    lengths = batch.window.mask.sum(1)
+    torch.testing.assert_close(lengths, batch.window.first + batch.traj_len + 1)
+
+
+def test_windows_reach_back_to_the_start_or_as_far_as_they_can(batch):
+    window = batch.window
+    n_past = MAX_SEQ_LEN - N_STEPS - 1
+    assert (window.first == n_past).any() and (window.first < n_past).any()
+    assert window.obs.shape[1] == int(window.first.max()) + N_STEPS + 1
+
+
+def test_a_shorter_past_is_a_whole_one():
+    """Where nothing was overwritten, a window that is not full begins an episode."""
+    buffer = random_buffer("ours", 14)
+    window = sample(buffer).window
+    shorter = window.first < MAX_SEQ_LEN - N_STEPS - 1
+    assert shorter.any()
+    assert (window.obs[shorter, 0, TIME] == 0).all()
+
+
+def previous_steps(buffer):
+    """What each observation was preceded by, by its numbers."""
+    told = {}
+    for ring in getattr(buffer, "buffers", [buffer]):
+        for i in range(len(ring)):
+            key = tuple(ring.obs_next[i][: TIME + 1].astype(int))
+            told[key] = (ring.act[i], ring.rew[i])
+    return told
+
+
+def test_previous_actions_and_rewards_are_those_before():
+    buffer = unevenly_filled("ours")
+    told = previous_steps(buffer)
+    window = sample(buffer).window
+    n_at_start = 0
+    for row in range(ROWS):
+        for step in range(int(window.mask[row].sum())):
+            key = tuple(window.obs[row, step, : TIME + 1].int().tolist())
+            action, reward = told.get(key, (np.zeros(2), 0.0))
+            np.testing.assert_allclose(window.prev_actions[row, step], action)
+            np.testing.assert_allclose(
+                window.prev_rewards[row, step], reward, rtol=1e-6
+            )
+            n_at_start += key not in told
+    assert n_at_start > 0
+
+
+def test_time_is_what_was_stored():
+    buffer = unevenly_filled("ours")
+    stored = buffer.obs[:, TIME].astype(int)
+    buffer.set_batch(Batch({**buffer._meta, "info": Batch(time_idx=stored)}))
+    window = sample(buffer).window
+    mask = window.mask
+    torch.testing.assert_close(
+        window.time_idxs[mask], window.obs[..., TIME][mask].long()
+    )
+    assert (window.time_idxs[:, 0] > 0).any()
+
+
+def test_time_counts_from_the_window_without():
+    window = sample(random_buffer()).window
+    assert window.time_idxs.tolist() == [list(range(window.mask.shape[1]))] * ROWS
+
+
+def test_rows_are_taken_together():
+    batch = sample(random_buffer())
+    part = batch.rows(slice(3, 9)).window
+    for whole, some in zip(batch.window, part, strict=True):
+        np.testing.assert_array_equal(whole[3:9], some)
+
+
+@pytest.mark.parametrize("max_seq_len", [4, 5])
+def test_windows_may_be_tight(max_seq_len):
+    window = sample(random_buffer(), 3, max_seq_len).window
+    assert window.obs.shape[1] == max_seq_len
+    assert int(window.first.max()) == max_seq_len - 4
+
+
+def test_stretches_that_do_not_fit_are_refused():
+    with pytest.raises(ConfigurationError, match="max_seq_len of 3"):
+        sample(random_buffer(), 3, 3)
+    with pytest.raises(ConfigurationError, match="5 steps"):
+        reward_predictor(5, encoder=Clock(5), k_steps=3, n_steps=2)
+
+
+class Clock(Encoder):
+    """Counts the observations that it has seen, and adds up the times of all of them."""
+
+    def __init__(self, max_seq_len):
+        super().__init__()
+        self.latent_state_dim, self.context_dim = 4, 1
+        self.max_seq_len = max_seq_len
+
+    def forward(self, obs):
+        raise AssertionError("single observations tell nothing of the past")
+
+    def sequence(self, obs, prev_actions, prev_rewards, time_idxs, mask):
+        seen = mask.float().cumsum(1)
+        state = torch.stack(
+            [obs[..., TIME], seen, prev_rewards.cumsum(1), obs[..., EPISODE]], -1
+        )
+        return state, seen.unsqueeze(-1)
+
+
+@pytest.fixture
+def predictor():
+    return reward_predictor(5, encoder=Clock(8), k_steps=2, n_steps=1)
+
+
+def test_targets_are_made_of_latents_that_know_the_past(predictor):
+    batch = predictor.compute_targets(random_buffer("ours", 14), ROWS, 2, 1)
+    seen = torch.minimum(batch.obs[..., TIME] + 1, torch.arange(5, 8))
+    valid = batch.validity_mask.bool()
+    torch.testing.assert_close(batch.state[..., 1][valid], seen[valid])
+    torch.testing.assert_close(batch.next_state[..., 1][valid], seen[valid] + 1)
+    torch.testing.assert_close(batch.contexts[:, 0], seen[:, 0])
+
+
+def test_model_batches_know_the_past(predictor):
+    batch = predictor.sample_model_batch(random_buffer("ours", 14), ROWS)
+    seen = (batch.obs[:, TIME] + 1).clamp(max=7)
+    torch.testing.assert_close(batch.state[:, 1], seen)
+    torch.testing.assert_close(batch.context[:, 0], seen)
+    torch.testing.assert_close(batch.next_state[:, 1], seen + 1)
+    torch.testing.assert_close(batch.next_context[:, 0], seen + 1)
+    torch.testing.assert_close(batch.state[:, 0], batch.obs[:, TIME])
+    torch.testing.assert_close(batch.obs_next[:, TIME], batch.obs[:, TIME] + 1)
+
+
+def test_the_model_learns_from_all_valid_steps_of_the_stretches(predictor, monkeypatch):
+    """Its transitions are drawn evenly, and none lies beyond an episode's end."""
+    buffer = random_buffer("ours", 14)
+    seen = []
+    loss = predictor.loss
+
+    def spy(batch, model_batch):
+        seen.append((batch, model_batch))
+        return loss(batch, model_batch)
+
+    monkeypatch.setattr(predictor, "loss", spy)
+    predictor.learn(buffer, 2, 8, 2000, 0)
+    for batch, model_batch in seen:
+        valid = batch.validity_mask.bool()
+        stretch = batch.obs[valid][:, : TIME + 1]
+        rows, counts = np.unique(
+            model_batch.obs[:, : TIME + 1].numpy(), axis=0, return_counts=True
+        )
+        expected, weights = np.unique(stretch.numpy(), axis=0, return_counts=True)
+        np.testing.assert_array_equal(rows, expected)
+        np.testing.assert_allclose(counts / 2000, weights / weights.sum(), atol=0.04)
+        assert not model_batch.state.requires_grad
