@@ -27,13 +27,12 @@ from layeredrl.predictors import (
 )
 from layeredrl.predictors import predictor as predictor_module
 from layeredrl.predictors import rewarded_rollout
-
+from tests.toys import (
     ACTIONS,
     BUFFER_KINDS,
     ensemble,
     make_buffer,
     random_buffer,
-    reward_predictor,
     unbounded,
 )
 
