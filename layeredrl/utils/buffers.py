@@ -9,11 +9,14 @@ from tianshou.data import Batch, ReplayBuffer, ReplayBufferManager, VectorReplay
 
 from layeredrl.errors import CheckpointError, ConfigurationError, EmptyBufferError
 from layeredrl.utils.checkpoints import to_array
+from layeredrl.utils.final_frames import FinalFrames, split_frames
+from layeredrl.utils.ring_states import ring_states, set_ring_states
 from layeredrl.utils.seeding import (
     numpy_generator,
     numpy_generator_state,
     set_numpy_generator_state,
 )
+from layeredrl.utils.stored_batches import batch_to_dict, dict_to_batch, shapes
 
 # Plain Tianshou buffers own no usable generator (all their sub-buffers share one seed),
 # so one is kept beside each of them.
@@ -24,18 +27,23 @@ class TransitionBuffer(VectorReplayBuffer):
     """A vector replay buffer that owns its generator and can be saved exactly.
 
     One ring per environment instance, so that episodes stay contiguous. Unlike its base
-    it compiles nothing on construction.
+    it compiles nothing on construction, and stores the images of dict observations once:
+    ``obs_next`` holds the other entries only, :meth:`successor_frames` and indexing the
+    buffer give the images too.
 
     Attributes:
         generator: Draws samples.
         n_added: Transitions ever added to each ring, (n_instances,) int64.
         has_gap: Whether something happened in an instance that was not stored, so that
             what is stored next begins an episode of its own, (n_instances,) bool.
+        final_frames: Images that followed transitions, where they are not the ones of the
+            next stored transition.
     """
 
     generator: np.random.Generator
     n_added: np.ndarray
     has_gap: np.ndarray
+    final_frames: FinalFrames
 
     def __init__(self, total_size: int, n_instances: int, seed: np.random.SeedSequence):
         """Make an empty buffer; memory is taken when the first transition comes.
@@ -57,6 +65,7 @@ class TransitionBuffer(VectorReplayBuffer):
         self.generator = numpy_generator(seed)
         self.n_added = np.zeros(n_instances, dtype=np.int64)
         self.has_gap = np.zeros(n_instances, dtype=bool)
+        self.final_frames = FinalFrames(self.maxsize)
 
     def add(
         self, batch: Any, buffer_ids: np.ndarray | list[int] | None = None
@@ -69,14 +78,47 @@ class TransitionBuffer(VectorReplayBuffer):
 
         Returns:
             Positions, episode returns, lengths and starts, as Tianshou returns them.
+
+        Raises:
+            ObservationError: If an image has another shape after the step than before.
         """
+        batch, frames = split_frames(batch)
         rings = np.asarray(range(self.buffer_num) if buffer_ids is None else buffer_ids)
         after_gap = rings[self.has_gap[rings]]
         self.cut_episodes(after_gap)
         self.has_gap[after_gap] = False
+        newest = self.last_index[rings]
         result = super().add(batch, buffer_ids)
+        if frames:
+            stored = {key: self.obs[key][result[0]] for key in frames}
+            self.final_frames.drop_repeated(newest, stored)
+            self.final_frames.put(result[0], frames)
         self.n_added[rings] += 1
         return result
+
+    def get(self, index: Any, key: str, *args: Any, **kwargs: Any) -> Any:
+        """Read an entry of transitions; next observations come with their images."""
+        found = super().get(index, key, *args, **kwargs)
+        if key == "obs_next" and self.final_frames.keys:
+            found.__dict__.update(self.successor_frames(self._indices[index]))
+        return found
+
+    def successor_frames(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """Read the images that followed transitions.
+
+        Args:
+            indices: Buffer positions of any shape.
+
+        Returns:
+            Images (*indices.shape, ...) by name; empty if there are none.
+        """
+        ring_size = self.maxsize // self.buffer_num
+        is_last = indices % ring_size == ring_size - 1
+        following = np.where(is_last, indices + 1 - ring_size, indices + 1)
+        keys = self.final_frames.keys
+        frames = {key: self.obs[key].take(following, axis=0) for key in keys}
+        self.final_frames.fill_in(frames, indices)
+        return frames
 
     def _compile(self) -> None:
         """Skip the base's warm-up of numba, which costs seconds per process."""
@@ -112,23 +154,13 @@ class TransitionBuffer(VectorReplayBuffer):
         Returns:
             Stored transitions, ring positions and the generator's state.
         """
-        rings = [
-            {
-                "insertion_index": int(ring._insertion_idx),
-                "size": int(ring._size),
-                "last_index": int(ring.last_index[0]),
-                "episode_return": float(ring._ep_return),
-                "episode_length": int(ring._ep_len),
-                "episode_start": int(ring._ep_start_idx),
-            }
-            for ring in self.buffers
-        ]
         return {
             "max_size": self.maxsize,
-            "rings": rings,
+            "rings": ring_states(self),
             "n_added": self.n_added.copy(),
             "has_gap": self.has_gap.copy(),
-            "transitions": _batch_to_dict(self._meta) if with_transitions else {},
+            "transitions": batch_to_dict(self._meta) if with_transitions else {},
+            "final_frames": self.final_frames.state_dict() if with_transitions else {},
             "generator": numpy_generator_state(self.generator),
         }
 
@@ -148,58 +180,22 @@ class TransitionBuffer(VectorReplayBuffer):
                 f"{state['max_size']} transitions together, this one "
                 f"{self.buffer_num} of {self.maxsize}"
             )
-        own, saved = _shapes(self._meta), _shapes(state["transitions"])
+        own, saved = shapes(self._meta), shapes(state["transitions"])
         if own and saved and own != saved:
             raise CheckpointError(
                 f"the saved buffer holds arrays of shapes {saved}, this one {own}"
             )
+        self.final_frames = FinalFrames(self.maxsize)
         if saved:
-            self.set_batch(_dict_to_batch(state["transitions"]))
+            self.set_batch(dict_to_batch(state["transitions"]))
+            self.final_frames.load_state_dict(state["final_frames"])
         else:  # as before the first transition: the next one decides the shapes
             for empty in (self, *self.buffers):
                 empty._meta = Batch()
-        for i, ring in enumerate(self.buffers):
-            where = state["rings"][i]
-            ring._insertion_idx, ring._size = where["insertion_index"], where["size"]
-            ring.last_index = np.array([where["last_index"]])
-            ring._ep_return = where["episode_return"]
-            ring._ep_len = where["episode_length"]
-            ring._ep_start_idx = where["episode_start"]
-            self._lengths[i] = where["size"]
-            self.last_index[i] = where["last_index"] + self._offset[i]
+        set_ring_states(self, state["rings"])
         self.n_added = to_array(state["n_added"])
         self.has_gap = to_array(state["has_gap"])
         set_numpy_generator_state(self.generator, state["generator"])
-
-
-def _batch_to_dict(batch: Any) -> dict[str, Any]:
-    return {
-        key: _batch_to_dict(value) if isinstance(value, Batch) else np.array(value)
-        for key, value in batch.items()
-    }
-
-
-def _shapes(batch: Any) -> dict[str, Any]:
-    """Shapes of what must fit; infos may come and go."""
-    return {
-        key: (
-            _shapes(value)
-            if isinstance(value, (Batch, Mapping))
-            else tuple(value.shape)
-        )
-        for key, value in batch.items()
-        if key != "info"
-    }
-
-
-def _dict_to_batch(state: Mapping[str, Any]) -> Batch:
-    # Not Batch(dict): that would stack and cast on its own account.
-    batch = Batch()
-    for key, value in state.items():
-        batch.__dict__[key] = (
-            _dict_to_batch(value) if isinstance(value, Mapping) else to_array(value)
-        )
-    return batch
 
 
 def generator_of(buffer: ReplayBuffer) -> np.random.Generator:
