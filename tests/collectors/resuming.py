@@ -15,6 +15,7 @@ from layeredrl.levels import (
     LearningSchedule,
     PlannerLevel,
 )
+from layeredrl.nets import Encoder
 from layeredrl.optimizers import ICEMConfig
 from layeredrl.planners import CEMPlanner, PlannerConfig
 from layeredrl.predictors import get_default_predictor_factory
@@ -25,7 +26,15 @@ TIME_COLUMNS = {"wall_s", "time/env_steps_per_s"}
 class Run:
     """A small planner hierarchy in a run folder; building it twice is starting it anew."""
 
-    def __init__(self, folder, env_id, levels_below=(), seed=0, **env_kwargs):
+    def __init__(
+        self,
+        folder,
+        env_id,
+        levels_below=(),
+        seed=0,
+        predictor_factory=None,
+        **env_kwargs,
+    ):
         self.folder = folder
         self.env = make_vector_env(env_id, 3, env_kwargs, restorable=True)
         self.test_env = make_vector_env(env_id, 2, env_kwargs)
@@ -35,7 +44,7 @@ class Run:
             search=ICEMConfig(n_candidates=8, n_iterations=2, elite_ratio=0.3),
         )
         top = PlannerLevel(
-            get_default_predictor_factory(self.env, 0),
+            predictor_factory or get_default_predictor_factory(self.env, 0),
             planner,
             Exploration(
                 warm_up_env_steps=60, hold=3, random_probability=0.1, noise_std=0.2
@@ -103,9 +112,35 @@ def assert_same(run, other):
     assert run.metrics() == other.metrics()
     buffers = [r.hierarchy.levels[0].buffer for r in (run, other)]
     assert np.array_equal(buffers[0].n_added, buffers[1].n_added)
-    for key in ("obs", "act", "rew", "done", "terminated", "truncated", "obs_next"):
-        arrays = [getattr(b, key) for b in buffers]
-        assert np.array_equal(*arrays), key
+    states = [b.state_dict() for b in buffers]
+    for part in ("transitions", "final_frames"):
+        assert_equal_arrays(*(state[part] for state in states), part)
+
+
+def assert_equal_arrays(one, other, where):
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key, value in one.items():
+            assert_equal_arrays(value, other[key], f"{where}/{key}")
+    else:
+        assert one.dtype == other.dtype and np.array_equal(one, other), where
+
+
+class Glances(Encoder):
+    """The vector and some pixels of the picture."""
+
+    N_PIXELS = 5
+
+    def __init__(self, mapped_env_obs_shape, device="cpu"):
+        super().__init__()
+        self.latent_state_dim = mapped_env_obs_shape["vector"][0] + self.N_PIXELS
+        self.context_dim = 0
+
+    def forward(self, obs):
+        pixels = obs["observation"].flatten(-3) / 255
+        chosen = torch.linspace(0, pixels.shape[-1] - 1, self.N_PIXELS).long()
+        state = torch.cat([obs["vector"], pixels[..., chosen]], -1)
+        return state, state[..., :0]
 
 
 def two_levels():

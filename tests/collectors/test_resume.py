@@ -14,10 +14,17 @@ import torch
 from layeredrl.collectors import RunCheckpoints
 from layeredrl.errors import CheckpointError, ConfigurationError
 from layeredrl.utils import checkpoints as checkpoint_files
-from tests.collectors.resuming import Run, assert_same, two_levels
+from tests.collectors.resuming import Glances, Run, assert_same, two_levels
+from tests.toy_levels import predictor_with
 
 TOTAL = 300
 MAZE = {"env_id": "Maze2D-Open-v0", "max_episode_steps": 25}
+PICTURES = {
+    **MAZE,
+    "pixels": True,
+    "pixel_size": 16,
+    "predictor_factory": predictor_with(Glances),
+}
 STOPS = sorted(np.random.default_rng(0).integers(1, TOTAL, 20).tolist())
 
 
@@ -82,6 +89,19 @@ def test_fetch_reach_too(stops, tmp_path, tmp_path_factory):
         whole.collector.restore_checkpoint()
     resumed = stopped_and_resumed(tmp_path / "run", stops, [], env)
     assert_same(whole, resumed)
+    whole.close()
+
+
+def test_pictures_stored_once_too(tmp_path):
+    whole = Run(tmp_path / "whole", **PICTURES).until(TOTAL)
+    resumed = stopped_and_resumed(tmp_path / "run", STOPS, [], PICTURES)
+    assert_same(whole, resumed)
+    buffer = whole.hierarchy.levels[0].buffer
+    assert len(buffer) == buffer.maxsize < TOTAL and buffer.done.any()  # wrapped
+    n_kept = len(buffer.final_frames.positions())
+    assert n_kept == np.sum(buffer.done | np.isin(np.arange(150), buffer.last_index))
+    chunks = (tmp_path / "run" / "checkpoints" / "replay").glob("*.pt")
+    assert max(chunk.stat().st_size for chunk in chunks) < 150 * 16 * 16 * 3
     whole.close()
 
 

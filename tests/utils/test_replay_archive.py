@@ -6,6 +6,7 @@ from layeredrl.errors import CheckpointError
 from layeredrl.utils.buffers import TransitionBuffer
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
 from layeredrl.utils.replay_archive import ReplayArchive
+from tests.pictures import PictureFiller, stored_positions
 
 RINGS, SIZE = 3, 24
 
@@ -62,6 +63,47 @@ def test_saving_again_and_again(n_between, tmp_path):
         assert_equal(buffer, other)
         archive.prune([manifest])
         add(other, 3, np.random.default_rng(1))  # what was loaded can go on
+
+
+class TestPictures:
+    @pytest.mark.parametrize("n_between", [0, 1, 5, 8, 40])
+    @pytest.mark.parametrize("size", [3, 6, 24])
+    def test_saving_again_and_again(self, size, n_between, tmp_path):
+        filler = PictureFiller(size, RINGS, seed=n_between, p_end=0.3)
+        archive, manifest = ReplayArchive(tmp_path, "x"), None
+        for _ in range(8):
+            for _ in range(n_between):
+                filler.something_random()
+            manifest = archive.save(filler.buffer, manifest)
+            save_checkpoint(tmp_path / "manifest.pt", "manifest", manifest)
+            archive.prune([manifest])
+            other = TransitionBuffer(size, RINGS, np.random.SeedSequence(0))
+            ReplayArchive(tmp_path, "x").load(
+                other, load_checkpoint(tmp_path / "manifest.pt", "manifest")
+            )
+            positions = stored_positions(filler.buffer)
+            np.testing.assert_array_equal(stored_positions(other), positions)
+            for one in (filler.buffer, other) if positions.size else ():
+                found, expected = one[positions], filler.twice[positions]
+                for entry in ("obs", "obs_next"):
+                    assert found[entry].get_keys() == expected[entry].get_keys()
+                    for key, values in expected[entry].items():
+                        np.testing.assert_array_equal(found[entry][key], values, key)
+            ours, theirs = (b.final_frames.positions() for b in (filler.buffer, other))
+            np.testing.assert_array_equal(ours, theirs)
+            filler.buffer = other  # what was loaded goes on
+
+    def test_only_what_is_new_is_written(self, tmp_path):
+        shapes = {"camera": ((32, 32, 3), np.uint8)}
+        filler = PictureFiller(900, RINGS, shapes=shapes, p_end=0.1).add(400)
+        archive = ReplayArchive(tmp_path, "x")
+        manifest = archive.save(filler.buffer, None)
+        n_before = filler.buffer.n_added.sum()
+        filler.add(20)
+        n_new = filler.buffer.n_added.sum() - n_before
+        archive.save(filler.buffer, manifest)
+        n_images = (tmp_path / "x-000002.pt").stat().st_size / (32 * 32 * 3)
+        assert n_new < n_images < 1.5 * n_new
 
 
 def test_only_what_is_new_is_written(tmp_path):
