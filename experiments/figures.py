@@ -20,7 +20,6 @@ from layeredrl.collectors import Step, evaluate  # noqa: E402
 from layeredrl.hierarchies import Hierarchy  # noqa: E402
 from layeredrl.levels import RunningPlannerLevel  # noqa: E402
 from layeredrl.predictors import Predictor  # noqa: E402
-from layeredrl.utils.spaces import ObservationLayout  # noqa: E402
 
 ACTUAL, PREDICTED, GOAL = "#1f4e79", "#d1662a", "#2f8f4e"
 _MOST_FEATURES = 4
@@ -32,13 +31,15 @@ class Recording:
     """One evaluation episode of the first instance, in latent space."""
 
     states: list[np.ndarray] = field(default_factory=list)
-    """Latent state at each step, (Z,), with the one after the last step."""
+    """Latent state at each decision, (Z,)."""
+    contexts: list[np.ndarray] = field(default_factory=list)
+    """Context at each decision, (C,)."""
     actions: list[np.ndarray] = field(default_factory=list)
     """Action features taken, (A,)."""
     plans: list[np.ndarray] = field(default_factory=list)
-    """States that the plan of each step expected, (T+1, Z)."""
-    context: np.ndarray | None = None
-    """Context of the episode, (C,)."""
+    """States that the plan of each decision expected, (T+1, Z)."""
+    goal: np.ndarray | None = None
+    """The goal at the start, where it is told in the units of the latent state."""
 
 
 def draw_planner_run(run: TrainedRun) -> None:
@@ -86,7 +87,6 @@ class _Watcher:
         level = agent.levels[0]
         assert isinstance(level, RunningPlannerLevel)
         self._level = level
-        self._layout = ObservationLayout.of(agent.observation_space)
         self._over = False
         self.recording = Recording()
 
@@ -96,21 +96,29 @@ class _Watcher:
         if self._over or not playing[0] or self._level.last_plan is None:
             return
         plan, instances = self._level.last_plan
+        context = self._level.last_context
+        assert context is not None
         row = int(np.flatnonzero(instances == 0)[0])
         states = plan.info.predicted_states[row].cpu().numpy()
+        if not self.recording.states:
+            self.recording.goal = _told_goal(obs, states[0])
         self.recording.plans.append(states)
         self.recording.states.append(states[0])
+        self.recording.contexts.append(context[row].cpu().numpy())
         self.recording.actions.append(plan.actions[row, 0].cpu().numpy())
-        if step.terminated[0] or step.truncated[0]:
-            flat = self._layout.flatten(step.next_obs, len(playing))
-            assert isinstance(flat, np.ndarray)
-            device = self._level.spec.device
-            state, context = self._level.predictor.encode(
-                torch.from_numpy(flat[:1]).to(device)
-            )
-            self.recording.states.append(state[0].cpu().numpy())
-            self.recording.context = context[0].cpu().numpy()
-            self._over = True
+        self._over = bool(step.terminated[0] or step.truncated[0])
+
+
+def _told_goal(obs: Any, state: np.ndarray) -> np.ndarray | None:
+    """Goal of the first instance, if the latent state begins with what is achieved."""
+    if not isinstance(obs, dict) or not {"achieved_goal", "desired_goal"} <= set(obs):
+        return None
+    achieved, desired = obs["achieved_goal"], obs["desired_goal"]
+    if isinstance(achieved, dict) or achieved.shape[-1] > len(state):
+        return None
+    if not np.allclose(achieved[0], state[: achieved.shape[-1]], atol=1e-5):
+        return None
+    return np.array(desired[0])
 
 
 def plan_figure(recording: Recording) -> Figure:
@@ -151,7 +159,7 @@ def _draw_plane(
         axes.plot(*recording.plans[i][:, :2].T, ".-", color=PREDICTED, lw=1, ms=3)
     axes.plot(*actual[:, :2].T, color=ACTUAL, lw=2)
     axes.plot(*actual[0, :2], "o", color=ACTUAL, ms=8, label="start")
-    goal = _goal(recording)
+    goal = recording.goal
     if goal is not None and len(goal) > 1:
         axes.plot(*goal[:2], "*", color=GOAL, ms=16, label="goal")
     axes.set(xlabel="latent feature 0", ylabel="latent feature 1")
@@ -168,19 +176,16 @@ def _draw_feature(
         label = "planned" if k == 0 else None
         axes.plot(steps, plan, ".-", color=PREDICTED, lw=1, ms=3, label=label)
     axes.plot(actual[:, i], color=ACTUAL, lw=2, label="happened")
-    goal = _goal(recording)
+    goal = recording.goal
     if goal is not None and i < len(goal):
         axes.axhline(goal[i], color=GOAL, ls="--", lw=1, label="goal")
     axes.set_ylabel(f"feature {i}", fontsize=8)
     axes.tick_params(labelsize=8)
 
 
-def _goal(recording: Recording) -> np.ndarray | None:
-    context = recording.context
-    return context if context is not None and context.size else None
-
-
-def model_figure(recording: Recording, predictor: Predictor, horizon: int) -> Figure:
+def model_figure(
+    recording: Recording, predictor: Predictor, horizon: int
+) -> Figure | None:
     """Compare open-loop predictions with what the same actions led to.
 
     Args:
@@ -189,8 +194,11 @@ def model_figure(recording: Recording, predictor: Predictor, horizon: int) -> Fi
         horizon: Steps of each prediction.
 
     Returns:
-        The error over the horizon, and predictions laid over the first feature.
+        The error over the horizon, and predictions laid over the first feature; ``None``
+        if the episode had one decision only, so that nothing is known to compare with.
     """
+    if len(recording.states) < 2:
+        return None
     actual = np.array(recording.states)
     predicted, starts = open_loop_predictions(recording, predictor, horizon)
     index = starts[:, None] + np.arange(predicted.shape[1])
@@ -228,14 +236,15 @@ def open_loop_predictions(
     Returns:
         Predicted states (B, T+1, Z), and the steps they start from (B,).
     """
-    horizon = min(horizon, len(recording.actions))
-    starts = np.arange(len(recording.actions) - horizon + 1)
+    # What the last action led to was not looked at any more.
+    n_actions = len(recording.actions) - 1
+    horizon = min(horizon, n_actions)
+    starts = np.arange(n_actions - horizon + 1)
     index = starts[:, None] + np.arange(horizon)
     device = predictor.device
     actions = torch.from_numpy(np.array(recording.actions)[index]).to(device)
     states = torch.from_numpy(np.array(recording.states)[starts]).to(device)
-    assert recording.context is not None
-    context = torch.from_numpy(recording.context).to(device).expand(len(states), -1)
+    context = torch.from_numpy(np.array(recording.contexts)[starts]).to(device)
     rollout = predictor.rollout_latent(states, context, actions, deterministic=True)
     return rollout.state.mean((1, 2)).cpu().numpy(), starts
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
@@ -38,6 +38,7 @@ from layeredrl.predictors import (
 from layeredrl.predictors.default_predictor_factory import goal_observation_space
 from layeredrl.utils.spaces import ObservationLayout
 
+A = TypeVar("A", bound="PlannerArguments")
 OptimizerName = Literal["icem", "cem", "mppi", "random-shooting", "gradient"]
 
 
@@ -79,7 +80,9 @@ class PlannerArguments(RunArguments):
     updates_per_env_step: float = 1.0
     """Updates of the predictor per environment step."""
     batch_size: int = 256
-    """Partial trajectories, and transitions for the model, per update."""
+    """Partial trajectories per update, for reward and value."""
+    model_batch_size: int = 256
+    """Transitions per update, for the model."""
     buffer_size: int = 100_000
     """Transitions kept for learning."""
     learn_interval: int = 200
@@ -135,12 +138,15 @@ PRESETS = {
 }
 
 
-def build_levels(arguments: PlannerArguments, env: VectorEnv) -> list[Level]:
+def build_levels(
+    arguments: PlannerArguments, env: VectorEnv, predictor_factory: PredictorFactory
+) -> list[Level]:
     """Describe the one level.
 
     Args:
         arguments: Concrete choices.
         env: Where it will act.
+        predictor_factory: Builds what it plans with.
 
     Returns:
         The description.
@@ -158,7 +164,7 @@ def build_levels(arguments: PlannerArguments, env: VectorEnv) -> list[Level]:
         ),
     )
     level = PlannerLevel(
-        predictor_factory=choose_predictor(arguments, env),
+        predictor_factory=predictor_factory,
         partial_planner=planner,
         exploration=Exploration(
             warm_up_env_steps=arguments.warm_up_env_steps,
@@ -172,7 +178,7 @@ def build_levels(arguments: PlannerArguments, env: VectorEnv) -> list[Level]:
             interval_env_steps=arguments.learn_interval,
             updates_per_env_step=arguments.updates_per_env_step,
             batch_size=arguments.batch_size,
-            model_batch_size=arguments.batch_size,
+            model_batch_size=arguments.model_batch_size,
         ),
         buffer_size=arguments.buffer_size,
     )
@@ -259,13 +265,22 @@ def choose_optimizer(
     return choices[arguments.optimizer]
 
 
-def run() -> None:
-    """Read the command line, train, evaluate, draw, and print the result."""
-    arguments = parse_arguments(PlannerArguments, PRESETS, str(__doc__))
+def run_planner(
+    experiment: str,
+    arguments: A,
+    choose: Callable[[A, VectorEnv], PredictorFactory],
+) -> None:
+    """Train, evaluate, draw, and print the result.
+
+    Args:
+        experiment: Name of the experiment.
+        arguments: Its arguments.
+        choose: Picks the predictor for the training environment.
+    """
     finished = run_experiment(
-        "planner",
+        experiment,
         arguments,
-        lambda env: build_levels(arguments, env),
+        lambda env: build_levels(arguments, env, choose(arguments, env)),
         draw_planner_run,
     )
     folder = finished.folder.path
@@ -273,6 +288,12 @@ def run() -> None:
     print(f"run folder   {folder}")
     print(f"a plan       {folder / 'plan.png'}")
     print(f"TensorBoard  tensorboard --logdir {folder}")
+
+
+def run() -> None:
+    """Read the command line and run the experiment."""
+    arguments = parse_arguments(PlannerArguments, PRESETS, str(__doc__))
+    run_planner("planner", arguments, choose_predictor)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ class RunningPlannerLevel(RunningLevel):
     Attributes:
         planner: Plans.
         last_plan: The latest plan and the instances it was made for, for drawing.
+        last_context: Contexts that this plan was made with, (B, C).
         n_env_steps: Environment steps that its finished training decisions took.
         n_updates: Updates of the predictor so far.
     """
@@ -79,6 +80,7 @@ class RunningPlannerLevel(RunningLevel):
         )
         self._noise_range = _noise_range(spec.action_space, recipe.exploration)
         self.last_plan: tuple[Plan, np.ndarray] | None = None
+        self.last_context: torch.Tensor | None = None
         self.n_env_steps = self.n_updates = self._last_learned = 0
         self._was_random = np.zeros(spec.n_instances, dtype=bool)
         self._memory = EpisodeMemory(
@@ -238,7 +240,7 @@ class RunningPlannerLevel(RunningLevel):
         self, state: torch.Tensor, context: torch.Tensor, instances: np.ndarray
     ) -> np.ndarray:
         plan = self.planner.plan(state, context, instances)
-        self.last_plan = (plan, instances)
+        self.last_plan, self.last_context = (plan, instances), context
         action = plan.actions[:, 0].cpu().numpy()
         std = self._exploration.noise_std(self.n_env_steps)
         if not self.is_training or std == 0.0 or self._noise_range is None:

@@ -9,7 +9,12 @@ from gymnasium import spaces
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from experiments.figures import draw_planner_run
-from experiments.planner import PRESETS, PlannerArguments, build_levels
+from experiments.planner import (
+    PRESETS,
+    PlannerArguments,
+    build_levels,
+    choose_predictor,
+)
 from experiments.training import result_table, run_experiment
 from layeredrl.hierarchies import Hierarchy
 
@@ -47,7 +52,10 @@ RESULT_KEYS = {
 
 def run(arguments):
     return run_experiment(
-        "planner", arguments, lambda env: build_levels(arguments, env), draw_planner_run
+        "planner",
+        arguments,
+        lambda env: build_levels(arguments, env, choose_predictor(arguments, env)),
+        draw_planner_run,
     )
 
 
@@ -195,7 +203,8 @@ def test_observation_spaces_pick_the_predictor():
 
     goal_env = make_vector_env("Maze2D-Open-v0", 1, {})
     assert isinstance(goal_env.single_observation_space, spaces.Dict)
-    [level] = build_levels(TINY, goal_env)
+    [level] = build_levels(TINY, goal_env, choose_predictor(TINY, goal_env))
     assert level.predictor_factory.partial_val_func is None
-    [level] = build_levels(dataclasses.replace(TINY, use_value=True), goal_env)
+    valued = dataclasses.replace(TINY, use_value=True)
+    [level] = build_levels(valued, goal_env, choose_predictor(valued, goal_env))
     assert level.predictor_factory.partial_val_func is not None

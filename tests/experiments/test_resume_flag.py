@@ -7,7 +7,7 @@ import pytest
 
 from experiments.arguments import RunArguments
 from experiments.figures import draw_planner_run
-from experiments.planner import build_levels
+from experiments.planner import build_levels, choose_predictor
 from experiments.run_folder import RunFolder
 from experiments.training import run_experiment
 from layeredrl.collectors import Collector
@@ -17,7 +17,10 @@ from tests.experiments.test_planner import TINY
 
 def run(arguments):
     return run_experiment(
-        "planner", arguments, lambda env: build_levels(arguments, env), draw_planner_run
+        "planner",
+        arguments,
+        lambda env: build_levels(arguments, env, choose_predictor(arguments, env)),
+        draw_planner_run,
     )
 
 

@@ -1,0 +1,109 @@
+"""Plan where the goal has to be remembered."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from gymnasium.vector import VectorEnv
+
+from experiments.arguments import parse_arguments
+from experiments.planner import PlannerArguments, run_planner
+from experiments.training import main
+from layeredrl.nets.backbone_encoder import TrajEncoderType
+from layeredrl.nets.traj_encoders import (
+    FFTrajEncoder,
+    GRUTrajEncoder,
+    MambaTrajEncoder,
+    TformerTrajEncoder,
+)
+from layeredrl.nets.tstep_encoders import FFTstepEncoder
+from layeredrl.predictors import PredictorFactory, get_memory_predictor_factory
+
+Backbone = Literal["gru", "transformer", "mamba", "none"]
+BACKBONES: dict[Backbone, TrajEncoderType] = {
+    "gru": partial(GRUTrajEncoder, d_hidden=64, n_layers=1, d_output=64),
+    "transformer": partial(
+        TformerTrajEncoder,
+        d_model=64,
+        n_heads=4,
+        d_ff=128,
+        n_layers=2,
+        dropout_ff=0.0,
+        dropout_emb=0.0,
+    ),
+    "mamba": partial(MambaTrajEncoder, d_model=64, n_layers=2),
+    "none": partial(FFTrajEncoder, d_model=64, d_ff=128, n_layers=2),
+}
+
+
+@dataclass(frozen=True)
+class MemoryArguments(PlannerArguments):
+    """Arguments of the planner that remembers."""
+
+    env_id: str = "Maze2D-MemoryGoal-Open-v0"
+    """Any registered Gymnasium id; ``module:Env-v0`` imports the module first."""
+    backbone: Backbone = "transformer"
+    """What carries memory along an episode; ``none`` looks at single steps."""
+    max_seq_len: int = 64
+    """Longest sequence that is trained on, in decisions."""
+    n_context_features: int = 8
+    """Learned features of the context."""
+    k_steps: int = 16
+    """Steps of each sampled stretch on which rewards and model are learned."""
+    encoder_warm_up: int = 5
+    """Bursts of updates in which only encoder and reward learn."""
+    learning_rate: float = 1e-3
+    """Of encoder, reward and model."""
+    total_env_steps: int = 20_000
+    """Environment steps of training, over all instances."""
+    horizon: int = 15
+    """Planned steps."""
+    hold: int = 10
+    """Steps for which a random action is kept."""
+    updates_per_env_step: float = 0.25
+    """Updates of the predictor per environment step."""
+    batch_size: int = 64
+    """Partial trajectories per update, for reward and value."""
+    test_interval: int = 4000
+    """Environment steps between periodic tests; 0 for none."""
+
+
+PRESETS: dict[str, MemoryArguments] = {
+    f"memory-{name}": MemoryArguments(backbone=name) for name in BACKBONES
+}
+
+
+def choose_predictor(arguments: MemoryArguments, env: VectorEnv) -> PredictorFactory:
+    """Build the predictor with the chosen backbone.
+
+    Args:
+        arguments: Concrete choices.
+        env: Where it will be used.
+
+    Returns:
+        Its factory.
+    """
+    return get_memory_predictor_factory(
+        env,
+        BACKBONES[arguments.backbone],
+        tstep_encoder_type=partial(FFTstepEncoder, d_hidden=128, d_output=64),
+        max_seq_len=arguments.max_seq_len,
+        n_context_features=arguments.n_context_features,
+        n_models=arguments.n_models,
+        k_steps=arguments.k_steps,
+        encoder_warm_up=arguments.encoder_warm_up,
+        encoder_lr=arguments.learning_rate,
+        reward_lr=arguments.learning_rate,
+        model_lr=arguments.learning_rate,
+        gamma=arguments.gamma,
+    )
+
+
+def run() -> None:
+    """Read the command line and run the experiment."""
+    arguments = parse_arguments(MemoryArguments, PRESETS, str(__doc__))
+    run_planner("memory", arguments, choose_predictor)
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,101 @@
+"""Plan from pictures alone."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gymnasium.vector import VectorEnv
+
+from experiments.arguments import parse_arguments
+from experiments.planner import PlannerArguments, run_planner
+from experiments.training import main
+from layeredrl.nets.cnn import CNN, DrQCNN, GridworldCNN, IMPALAishCNN, NatureishCNN
+from layeredrl.predictors import PredictorFactory, get_pixel_predictor_factory
+
+CNNName = Literal["nature", "drq", "impala", "gridworld"]
+CNNS: dict[CNNName, type[CNN]] = {
+    "nature": NatureishCNN,
+    "drq": DrQCNN,
+    "impala": IMPALAishCNN,
+    "gridworld": GridworldCNN,
+}
+
+
+@dataclass(frozen=True)
+class PixelArguments(PlannerArguments):
+    """Arguments of the planner that sees."""
+
+    env_id: str = "Maze2D-Open-v0"
+    """Any registered Gymnasium id; ``module:Env-v0`` imports the module first."""
+    env_kwargs: tuple[str, ...] = ("pixels=True",)
+    """Keyword arguments of the environment as ``name=value``, values as in Python."""
+    cnn: CNNName = "nature"
+    """Network that reads pictures."""
+    drqv2_aug: bool = False
+    """Whether pictures are shifted at random in training."""
+    n_state_features: int = 8
+    """Learned features of the latent state."""
+    n_context_features: int = 8
+    """Learned features of the context."""
+    k_steps: int = 4
+    """Steps of each sampled stretch on which the reward is learned."""
+    encoder_warm_up: int = 10
+    """Bursts of updates in which only encoder and reward learn."""
+    learning_rate: float = 1e-3
+    """Of encoder, reward and model."""
+    total_env_steps: int = 20_000
+    """Environment steps of training, over all instances."""
+    horizon: int = 15
+    """Planned steps."""
+    hold: int = 10
+    """Steps for which a random action is kept."""
+    updates_per_env_step: float = 0.25
+    """Updates of the predictor per environment step."""
+    batch_size: int = 32
+    """Partial trajectories per update, for reward and value."""
+    model_batch_size: int = 64
+    """Transitions per update, for the model."""
+    buffer_size: int = 20_000
+    """Transitions kept for learning."""
+    test_interval: int = 5000
+    """Environment steps between periodic tests; 0 for none."""
+    n_test_episodes: int = 10
+    """Episodes per periodic test."""
+
+
+PRESETS = {"pixels-open": PixelArguments()}
+
+
+def choose_predictor(arguments: PixelArguments, env: VectorEnv) -> PredictorFactory:
+    """Build the predictor with the chosen network for pictures.
+
+    Args:
+        arguments: Concrete choices.
+        env: Where it will be used.
+
+    Returns:
+        Its factory.
+    """
+    return get_pixel_predictor_factory(
+        env,
+        CNNS[arguments.cnn],
+        drqv2_aug=arguments.drqv2_aug,
+        n_state_features=arguments.n_state_features,
+        n_context_features=arguments.n_context_features,
+        n_models=arguments.n_models,
+        k_steps=arguments.k_steps,
+        encoder_warm_up=arguments.encoder_warm_up,
+        encoder_lr=arguments.learning_rate,
+        reward_lr=arguments.learning_rate,
+        model_lr=arguments.learning_rate,
+        gamma=arguments.gamma,
+    )
+
+
+def run() -> None:
+    """Read the command line and run the experiment."""
+    arguments = parse_arguments(PixelArguments, PRESETS, str(__doc__))
+    run_planner("pixels", arguments, choose_predictor)
+
+
+if __name__ == "__main__":
+    main(run)
