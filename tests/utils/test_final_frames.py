@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tianshou.data import Batch
 
-from layeredrl.errors import CheckpointError, ObservationError
+from layeredrl.errors import CheckpointError, ConfigurationError, ObservationError
 from layeredrl.predictors.replay_tensors import gather_successors
 from layeredrl.utils.buffers import TransitionBuffer
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
@@ -66,6 +66,11 @@ class TestReading:
         assert set(read.get_keys()) == set(SHAPES)
         for key in SHAPES:
             np.testing.assert_array_equal(read[key], expected[key])
+
+    def test_hundreds_of_short_episodes(self):
+        filler = PictureFiller(400, 4, p_end=1.0).add(250)
+        assert len(filler.buffer.final_frames.positions()) == len(filler.buffer) == 400
+        assert_same_as_stored_twice(filler.buffer, filler.twice)
 
     def test_what_is_read_is_a_copy(self):
         filler = PictureFiller(21, 3).add(60)
@@ -143,6 +148,12 @@ class TestMemory:
         # Never more than one and a half times the most that was kept at once.
         assert filler.buffer.final_frames.nbytes <= max(before, 1.5 * 41 * 768)
 
+    def test_room_is_made_for_several_at_a_time(self):
+        filler, sizes = PictureFiller(400, 4, shapes=self.LOOKS, p_end=1.0), set()
+        for _ in range(250):
+            sizes.add(filler.add(1).buffer.final_frames.nbytes)
+        assert len(sizes) < 20
+
     def test_vectors_are_stored_as_ever(self):
         buffer = PictureFiller(21, 3).add(30).buffer
         assert set(buffer.obs_next.get_keys()) == {"vector"}
@@ -183,6 +194,14 @@ class TestMistakes:
             filler.buffer.add(batch)
         assert_same_as_stored_twice(filler.buffer, filler.twice)
 
+    def test_without_next_observations_there_are_none(self):
+        buffer, batch = TransitionBuffer(6, 3, np.random.SeedSequence(0)), self.batch()
+        del batch.__dict__["obs_next"]
+        buffer.add(batch)
+        assert len(buffer) == 3
+        with pytest.raises(ConfigurationError, match="no next observations"):
+            gather_successors(buffer, np.zeros(1, int))
+
     def test_the_batch_stays_whole(self, filler):
         batch = self.batch()
         filler.buffer.add(batch)
@@ -213,6 +232,17 @@ class TestState:
             assert_same_as_stored_twice(filler.buffer, filler.twice)
             assert len(filler.buffer.final_frames.positions()) == n_runs(filler.buffer)
             filler.something_random()
+
+    def test_what_was_restored_is_saved_the_same(self, filler, tmp_path):
+        states = (
+            filler.buffer.state_dict(),
+            self.restored(filler, tmp_path).state_dict(),
+        )
+        assert states[0]["rings"] == states[1]["rings"]
+        frames = [state["final_frames"] for state in states]
+        np.testing.assert_array_equal(*(part["positions"] for part in frames))
+        for key in IMAGES:
+            np.testing.assert_array_equal(*(part["images"][key] for part in frames))
 
     def test_nothing_is_left_of_what_was_there(self, filler, tmp_path):
         other = PictureFiller(21, 3, seed=2, p_end=0.9).add(60).buffer

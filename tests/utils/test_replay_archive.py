@@ -101,9 +101,12 @@ class TestPictures:
         n_before = filler.buffer.n_added.sum()
         filler.add(20)
         n_new = filler.buffer.n_added.sum() - n_before
-        archive.save(filler.buffer, manifest)
+        manifest = archive.save(filler.buffer, manifest)
         n_images = (tmp_path / "x-000002.pt").stat().st_size / (32 * 32 * 3)
         assert n_new < n_images < 1.5 * n_new
+        save_checkpoint(tmp_path / "manifest.pt", "manifest", manifest)
+        assert (tmp_path / "manifest.pt").stat().st_size < 10 * 32 * 32 * 3
+        assert len(filler.buffer.final_frames.positions()) > 50
 
 
 def test_only_what_is_new_is_written(tmp_path):
