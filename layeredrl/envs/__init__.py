@@ -1,4 +1,4 @@
-"""Goal-reaching environments of our own; importing this room registers them."""
+"""Environments of our own, mazes all of them; importing this room registers them."""
 
 from layeredrl.envs.layouts import LAYOUTS
 from layeredrl.envs.maze2d import Maze2DEnv
@@ -8,6 +8,12 @@ from layeredrl.envs.maze_observations import MazeObserver
 from layeredrl.envs.maze_rendering import MazeRenderer
 from layeredrl.envs.maze_task import MazeTask
 from layeredrl.envs.registration import register_mazes
+from layeredrl.envs.tmaze import TMazeEnv
+from layeredrl.envs.tmaze_vector import TMazeVectorEnv
+from layeredrl.envs.tmaze_world import TMazeWorld
+from layeredrl.envs.world import Outcome, World
+from layeredrl.envs.world_env import WorldEnv
+from layeredrl.envs.world_vector_env import WorldVectorEnv
 
 register_mazes()
 
@@ -19,5 +25,12 @@ __all__ = [
     "MazeObserver",
     "MazeRenderer",
     "MazeTask",
+    "Outcome",
+    "TMazeEnv",
+    "TMazeVectorEnv",
+    "TMazeWorld",
+    "World",
+    "WorldEnv",
+    "WorldVectorEnv",
     "register_mazes",
 ]

@@ -5,9 +5,9 @@ from gymnasium import spaces
 
 from layeredrl.envs.layouts import MazeMap, layout_named, read_map
 from layeredrl.envs.maze_geometry import MazeGeometry, distances
-from layeredrl.envs.maze_observations import TRUE_GOAL, Infos, MazeObserver
+from layeredrl.envs.maze_observations import Infos, MazeObserver
 from layeredrl.envs.spawning import Spawner
-from layeredrl.errors import ConfigurationError, ShapeError
+from layeredrl.errors import ConfigurationError
 
 STEP_DURATION = 0.1
 """Time that an action lasts; its components are velocities in cells per unit of time."""
@@ -99,46 +99,6 @@ class MazeTask:
         if self.reward_type == "dense":
             return distance / -self._diagonal
         return success.astype(np.float64)
-
-    def infos(self, success: np.ndarray, goals: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what is told beside the observations.
-
-        Args:
-            success: Whether the goals are reached, (B,) bool.
-            goals: Where the agents shall go, (B, 2).
-
-        Returns:
-            ``success``, and ``goal`` if it is hidden at times.
-        """
-        if self.observer.goal_steps is None:
-            return {"success": success}
-        return {"success": success, TRUE_GOAL: goals.copy()}
-
-    def move(
-        self,
-        positions: np.ndarray,
-        actions: np.ndarray,
-        elapsed_steps: np.ndarray,
-        ignored: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """Move agents for one step.
-
-        Args:
-            positions: Where they are, (B, 2).
-            actions: Velocities, clipped per component to [-1, 1], (B, 2).
-            elapsed_steps: How many steps each episode has lasted, (B,).
-            ignored: Instances whose action does not count, whatever it is, (B,) bool.
-
-        Returns:
-            Where they are then, (B, 2).
-
-        Raises:
-            ConfigurationError: An action is NaN; the message says of which instance.
-        """
-        wished = self.displacements(actions, ignored)
-        if self.observer.goal_steps is not None:
-            wished[self.observer.shows_goal(elapsed_steps)] = 0.0
-        return self.maze.move(positions, wished)
 
     def displacements(
         self, actions: np.ndarray, ignored: np.ndarray | None = None
@@ -244,22 +204,3 @@ class GoalMethods:
         return np.zeros(
             np.broadcast(achieved_goal, desired_goal).shape[:-1], dtype=bool
         )
-
-
-def check_action_shape(actions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return actions as an array of the expected shape.
-
-    Args:
-        actions: What the caller passed.
-        shape: What it must be.
-
-    Returns:
-        The actions.
-
-    Raises:
-        ShapeError: The shape differs.
-    """
-    actions = np.asarray(actions)
-    if actions.shape != shape:
-        raise ShapeError(f"actions must have shape {shape}, got {actions.shape}")
-    return actions

@@ -6,6 +6,14 @@ import gymnasium as gym
 
 from layeredrl.envs.layouts import LAYOUTS
 
+_MAZE2D = (
+    "layeredrl.envs.maze2d:Maze2DEnv",
+    "layeredrl.envs.maze2d_vector:Maze2DVectorEnv",
+)
+_TMAZE = (
+    "layeredrl.envs.tmaze:TMazeEnv",
+    "layeredrl.envs.tmaze_vector:TMazeVectorEnv",
+)
 _EPISODE_STEPS = {"Giant": 1000}
 _DEFAULT_EPISODE_STEPS = 400
 _GOAL_STEPS = 5
@@ -21,9 +29,10 @@ _MEMORY_EPISODE_STEPS = {
 
 
 def register_mazes() -> None:
-    """Register ``Maze2D-<layout>-v0`` and ``Maze2D-MemoryGoal-<layout>-v0``.
+    """Register ``Maze2D-<layout>-v0``, ``Maze2D-MemoryGoal-<layout>-v0``, ``TMaze-v0``.
 
-    There is one of each for every standard layout. What is registered already stays.
+    There is one of the first two for every standard layout. What is registered already
+    stays.
     """
     for layout in LAYOUTS:
         _register(
@@ -37,15 +46,22 @@ def register_mazes() -> None:
             layout=layout,
             goal_steps=_GOAL_STEPS,
         )
+    _register("TMaze-v0", None, entry_points=_TMAZE)
 
 
-def _register(env_id: str, episode_steps: int, **kwargs: Any) -> None:
+def _register(
+    env_id: str,
+    episode_steps: int | None,
+    entry_points: tuple[str, str] = _MAZE2D,
+    **kwargs: Any,
+) -> None:
     if env_id in gym.registry:
         return
+    single, vector = entry_points
     gym.register(
         id=env_id,
-        entry_point="layeredrl.envs.maze2d:Maze2DEnv",
-        vector_entry_point="layeredrl.envs.maze2d_vector:Maze2DVectorEnv",
+        entry_point=single,
+        vector_entry_point=vector,
         max_episode_steps=episode_steps,
         kwargs=kwargs,
     )

@@ -1,11 +1,10 @@
-"""The states of mazes as plain arrays and values, for runs that resume exactly."""
+"""States of environments as plain arrays and values, for runs that resume exactly."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from layeredrl.envs.maze_geometry import MazeGeometry
 from layeredrl.errors import CheckpointError, ConfigurationError
 
 _WORD = 64
@@ -65,71 +64,35 @@ def words_to_generators(words: np.ndarray) -> list[np.random.Generator]:
     return generators
 
 
-def map_rows(walls: np.ndarray) -> list[str]:
-    """Write a map as text.
-
-    Args:
-        walls: Whether each cell is a wall, rows from the top, (rows, columns) bool.
-
-    Returns:
-        Rows from the top, "1" for wall and "0" for free.
-    """
-    return ["".join("01"[int(wall)] for wall in row) for row in walls]
-
-
-def maze_state(
-    maze: MazeGeometry,
-    positions: np.ndarray,
-    goals: np.ndarray,
-    generators: Sequence[np.random.Generator],
-) -> dict[str, Any]:
-    """Return what decides how episodes go on, as copies.
-
-    Args:
-        maze: The maze.
-        positions: Where the agents are, (B, 2).
-        goals: Where they shall go, (B, 2).
-        generators: Their generators, B of them.
-
-    Returns:
-        ``maze_map`` (rows of text), ``positions`` and ``goals`` (B, 2) float64, and
-        ``generators`` (B, 6) int64.
-    """
-    return {
-        "maze_map": map_rows(maze.walls),
-        "positions": positions.copy(),
-        "goals": goals.copy(),
-        "generators": generators_to_words(generators),
-    }
-
-
 def check_state(
-    state: Mapping[str, Any], maze: MazeGeometry, like: Mapping[str, np.ndarray]
+    state: Mapping[str, Any],
+    identity: Mapping[str, Any],
+    like: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Check that a state fits an environment before any of it is taken over.
 
     Args:
         state: The state to set.
-        maze: The environment's maze.
+        identity: Plain values that the state must have in common with the environment.
         like: Arrays of the shapes and types that the state's arrays must have.
 
     Returns:
         Copies of the arrays.
 
     Raises:
-        CheckpointError: Keys, maze, shapes or positions do not fit; the message says how.
+        CheckpointError: Keys, values or shapes do not fit; the message says how.
     """
-    keys = sorted(["maze_map", *like])
+    keys = sorted([*identity, *like])
     if sorted(state) != keys:
         raise CheckpointError(
-            f"a maze's state has the keys {keys}, got {sorted(state)}"
+            f"the state of this environment has the keys {keys}, got {sorted(state)}"
         )
-    own_map = map_rows(maze.walls)
-    if list(state["maze_map"]) != own_map:
-        raise CheckpointError(
-            f"the state is of another maze, {list(state['maze_map'])}; "
-            f"this one is {own_map}"
-        )
+    for key, own in identity.items():
+        if state[key] != own:
+            raise CheckpointError(
+                f"the state is of another environment: its {key!r} is {state[key]}, "
+                f"here it is {own}"
+            )
     arrays = {}
     for key, template in like.items():
         given = np.asarray(state[key])
@@ -139,7 +102,4 @@ def check_state(
                 f"this environment needs {template.shape} {template.dtype}"
             )
         arrays[key] = given.copy()
-    for key in ("positions", "goals"):
-        if not maze.fits(arrays[key]).all():
-            raise CheckpointError(f"the state has {key} inside a wall")
     return arrays

@@ -1,4 +1,4 @@
-"""Arguments that Gymnasium's vector environments take, checked and unfolded."""
+"""Arguments that Gymnasium's environments take, checked and unfolded."""
 
 from collections.abc import Sequence
 
@@ -116,3 +116,52 @@ def check_reset_mask(mask: np.ndarray | None, num_envs: int) -> np.ndarray:
             f"got {mask.dtype} with {int(mask.astype(bool).sum())} true"
         )
     return mask
+
+
+def check_action_shape(actions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return actions as an array of the expected shape.
+
+    Args:
+        actions: What the caller passed.
+        shape: What it must be.
+
+    Returns:
+        The actions.
+
+    Raises:
+        ShapeError: The shape differs.
+    """
+    actions = np.asarray(actions)
+    if actions.shape != shape:
+        raise ShapeError(f"actions must have shape {shape}, got {actions.shape}")
+    return actions
+
+
+def check_choices(
+    actions: np.ndarray, n_choices: int, ignored: np.ndarray | None = None
+) -> np.ndarray:
+    """Return discrete actions that there are.
+
+    Args:
+        actions: What the caller passed, (B,).
+        n_choices: How many actions there are to choose from.
+        ignored: Instances whose action does not count, whatever it is, (B,) bool.
+
+    Returns:
+        The actions, 0 where ignored, (B,) int.
+
+    Raises:
+        ConfigurationError: They are no whole numbers from 0 to ``n_choices`` - 1; the
+            message says which of whom.
+    """
+    if ignored is not None:
+        actions = np.where(ignored, np.zeros((), actions.dtype), actions)
+    if not np.issubdtype(actions.dtype, np.integer):
+        raise ConfigurationError(f"actions must be integers, got {actions.dtype}")
+    wrong = np.flatnonzero((actions < 0) | (actions >= n_choices))
+    if len(wrong):
+        raise ConfigurationError(
+            f"the action of instance {wrong[0]} is {actions[wrong[0]]}, "
+            f"expected 0 to {n_choices - 1}"
+        )
+    return actions

@@ -21,3 +21,18 @@ def told_infos(infos: dict[str, np.ndarray], told: np.ndarray) -> dict[str, Any]
         masked[name] = np.where(kept, values, np.zeros((), values.dtype))
         masked[f"_{name}"] = told.copy()
     return masked
+
+
+def row_of(batch: Any, row: int) -> Any:
+    """Take one instance out of a batch.
+
+    Args:
+        batch: An array (B, ...) or a dict of such.
+        row: Which instance.
+
+    Returns:
+        Its part, not copied.
+    """
+    if isinstance(batch, dict):
+        return {key: values[row] for key, values in batch.items()}
+    return batch[row]

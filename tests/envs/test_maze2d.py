@@ -168,7 +168,7 @@ def test_a_state_is_a_copy_both_ways():
 def test_a_state_of_another_maze_is_refused():
     env = make()
     env.reset(seed=0)
-    with pytest.raises(CheckpointError, match="another maze"):
+    with pytest.raises(CheckpointError, match="another environment"):
         make(layout="UMaze").set_state(env.get_state())
 
 

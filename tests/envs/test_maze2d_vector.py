@@ -5,11 +5,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 
 from layeredrl.envs import Maze2DEnv, Maze2DVectorEnv
 from layeredrl.errors import CheckpointError, ConfigurationError, ShapeError
+from tests.envs import vector_runs
+from tests.envs.vector_runs import same
 
 B = 5
 MODES = ["NextStep", "SameStep", "Disabled"]
@@ -29,50 +31,14 @@ def reference(mode, limit=11, **options):
     return SyncVectorEnv([single] * B, autoreset_mode=mode)
 
 
-def same(ours, theirs):
-    """Equal in value, type, shape and keys, all the way down."""
-    assert type(ours) is type(theirs)
-    if isinstance(ours, dict):
-        assert set(ours) == set(theirs)
-        for key in ours:
-            same(ours[key], theirs[key])
-    elif isinstance(ours, tuple | list):
-        for one, other in zip(ours, theirs, strict=True):
-            same(one, other)
-    elif isinstance(ours, np.ndarray):
-        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
-        if ours.dtype == object:
-            same(list(ours), list(theirs))
-        else:
-            assert np.array_equal(ours, theirs)
-    else:
-        assert ours == theirs
-
-
 def actions_for(obs, rng):
     """Towards the goal with some noise: every other episode ends by success."""
     wish = 10 * (obs["desired_goal"] - obs["achieved_goal"])
     return (np.clip(wish, -1, 1) + rng.normal(size=(B, 2))).astype(np.float32)
 
 
-def play(env, n_steps, seed, obs=None, over=None):
-    """Yield everything the environment says, resetting where it does not itself."""
-    rng = np.random.default_rng(seed)
-    if obs is None:
-        obs, infos = env.reset(seed=seed)
-        yield obs, infos
-    for i in range(n_steps):
-        if (
-            over is not None
-            and over.any()
-            and env.metadata["autoreset_mode"] is (AutoresetMode.DISABLED)
-        ):
-            seeds = seed + i if i % 3 == 0 else None
-            obs, infos = env.reset(seed=seeds, options={"reset_mask": over.copy()})
-            yield obs, infos
-        answer = env.step(actions_for(obs, rng))
-        obs, over = answer[0], answer[2] | answer[3]
-        yield answer
+def play(env, n_steps, seed, **start):
+    return vector_runs.play(env, n_steps, seed, actions_for, **start)
 
 
 @pytest.mark.parametrize("mode", MODES)

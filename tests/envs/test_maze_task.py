@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from layeredrl.envs.maze_task import MazeTask, check_action_shape
-from layeredrl.errors import ConfigurationError, ShapeError
+from layeredrl.envs.maze_task import MazeTask
+from layeredrl.errors import ConfigurationError
 
 
 def test_actions_are_clipped_per_component():
@@ -29,11 +29,6 @@ def test_nan_actions_that_do_not_count_are_ignored():
     assert MazeTask().displacements(actions, ignored).tolist() == [[0, 0], [0.1, 0.1]]
     with pytest.raises(ConfigurationError, match="instance 0 is NaN"):
         MazeTask().displacements(actions, ~ignored)
-
-
-def test_wrong_shapes_are_refused():
-    with pytest.raises(ShapeError, match=r"\(3, 2\), got \(2, 3\)"):
-        check_action_shape(np.zeros((2, 3)), (3, 2))
 
 
 def test_unknown_reward_types_and_layouts_are_refused():

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 import layeredrl.envs
-from layeredrl.envs import LAYOUTS, Maze2DEnv, Maze2DVectorEnv, register_mazes
+from layeredrl.envs import (
+    LAYOUTS,
+    Maze2DEnv,
+    Maze2DVectorEnv,
+    TMazeEnv,
+    TMazeVectorEnv,
+    register_mazes,
+)
 
 gym.register_envs(layeredrl.envs)
 
@@ -44,6 +51,14 @@ def steps_between(maze, start, end):
                 found[place] = found[x, y] + 1
                 todo.append(place)
     return found[tuple(end)]
+
+
+def test_the_t_maze_has_an_id_for_both_forms():
+    single = gym.make("TMaze-v0", corridor_length=2)
+    assert isinstance(single.unwrapped, TMazeEnv)
+    vector = gym.make_vec("TMaze-v0", num_envs=3, corridor_length=4)
+    assert isinstance(vector, TMazeVectorEnv) and vector.world.corridor_length == 4
+    assert gym.spec("TMaze-v0").max_episode_steps is None
 
 
 def test_registering_again_changes_nothing():

@@ -3,7 +3,9 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from layeredrl.envs.vector_arguments import (
+    check_action_shape,
     check_autoreset_mode,
+    check_choices,
     check_reset_mask,
     spread_seeds,
     step_limit,
@@ -43,3 +45,29 @@ def test_reset_masks():
     for wrong in (np.zeros(2, bool), np.ones(2)):
         with pytest.raises(ConfigurationError, match="boolean and true somewhere"):
             check_reset_mask(wrong, 2)
+
+
+def test_actions_of_wrong_shapes_are_refused():
+    with pytest.raises(ShapeError, match=r"\(3, 2\), got \(2, 3\)"):
+        check_action_shape(np.zeros((2, 3)), (3, 2))
+
+
+def test_choices_are_whole_numbers_that_there_are():
+    actions = np.array([0, 3, 2])
+    assert check_choices(actions, 4) is actions
+    for wrong, message in (
+        ([0, 4, 9], "instance 1 is 4, expected 0 to 3"),
+        ([0, 1, -1], "instance 2 is -1"),
+        ([0.0, 1.0, 1.0], "must be integers, got float64"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            check_choices(np.array(wrong), 4)
+
+
+def test_choices_that_do_not_count_are_ignored():
+    actions = np.array([7, 3])
+    ignored = np.array([True, False])
+    assert check_choices(actions, 4, ignored).tolist() == [0, 3]
+    assert actions.tolist() == [7, 3]
+    with pytest.raises(ConfigurationError, match="instance 0 is 7"):
+        check_choices(actions, 4, ~ignored)

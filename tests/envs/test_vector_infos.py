@@ -1,6 +1,6 @@
 import numpy as np
 
-from layeredrl.envs.vector_infos import told_infos
+from layeredrl.envs.vector_infos import row_of, told_infos
 
 
 def test_infos_are_masked_and_told_of_whom_they_are():
@@ -14,3 +14,9 @@ def test_infos_are_masked_and_told_of_whom_they_are():
     for name in given:
         assert not np.shares_memory(infos[name], given[name])
         assert not np.shares_memory(infos[f"_{name}"], told)
+
+
+def test_one_instance_is_taken_out_of_arrays_and_dicts_of_them():
+    batch = {"a": np.arange(6).reshape(3, 2), "b": np.arange(3)}
+    assert row_of(batch, 1)["a"].tolist() == [2, 3] and row_of(batch, 1)["b"] == 1
+    assert row_of(batch["a"], 2).tolist() == [4, 5]
