@@ -113,6 +113,8 @@ def test_true_goals_come_from_infos_only_where_the_goal_is_hidden():
     assert memory.true_goals(desired[2], rows[2]).tolist() == [1, -1]
     assert np.array_equal(memory.true_goals(THERE, None), THERE)
     assert np.array_equal(memory.true_goals(0 * THERE, None), 0 * THERE)
+    on_an_edge = np.array([-2.5, 1.0])
+    assert np.array_equal(memory.true_goals(on_an_edge, None), on_an_edge)
 
 
 @pytest.mark.parametrize("info", [None, {}, [{}], {"success": True}])

@@ -29,3 +29,13 @@ def test_states_that_do_not_fit_are_refused_and_change_nothing(change, message):
     with pytest.raises(CheckpointError, match=message):
         env.set_state({**make().get_state(), **change})
     np.testing.assert_equal(env.get_state(), before)
+
+
+def test_plans_belong_to_the_episodes_they_were_shown_in():
+    env = Maze2DVectorEnv(2, layout="UMaze", render_mode="rgb_array")
+    env.reset(seed=0)
+    plain, state = env.render(), env.get_state()
+    env.show_plan(np.tile([[-1.0, 1.0], [1.0, 1.0]], (2, 1, 1)))
+    assert not np.array_equal(env.render(), plain)
+    env.set_state(state)
+    assert np.array_equal(env.render(), plain)
