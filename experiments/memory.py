@@ -18,21 +18,22 @@ from layeredrl.nets.traj_encoders import (
 )
 from layeredrl.nets.tstep_encoders import FFTstepEncoder
 from layeredrl.predictors import PredictorFactory, get_memory_predictor_factory
+from layeredrl.utils.schedules import LinearSchedule
 
 Backbone = Literal["gru", "transformer", "mamba", "none"]
 BACKBONES: dict[Backbone, TrajEncoderType] = {
-    "gru": partial(GRUTrajEncoder, d_hidden=64, n_layers=1, d_output=64),
+    "gru": partial(GRUTrajEncoder, d_hidden=32, n_layers=1, d_output=32),
     "transformer": partial(
         TformerTrajEncoder,
-        d_model=64,
-        n_heads=4,
-        d_ff=128,
+        d_model=32,
+        n_heads=2,
+        d_ff=64,
         n_layers=2,
         dropout_ff=0.0,
         dropout_emb=0.0,
     ),
-    "mamba": partial(MambaTrajEncoder, d_model=64, n_layers=2),
-    "none": partial(FFTrajEncoder, d_model=64, d_ff=128, n_layers=2),
+    "mamba": partial(MambaTrajEncoder, d_model=32, d_state=4, expand=1, n_layers=1),
+    "none": partial(FFTrajEncoder, d_model=32, d_ff=64, n_layers=2),
 }
 
 
@@ -44,27 +45,31 @@ class MemoryArguments(PlannerArguments):
     """Any registered Gymnasium id; ``module:Env-v0`` imports the module first."""
     backbone: Backbone = "transformer"
     """What carries memory along an episode; ``none`` looks at single steps."""
-    max_seq_len: int = 64
+    max_seq_len: int = 80
     """Longest sequence that is trained on, in decisions."""
-    n_context_features: int = 8
+    state_keys: tuple[str, ...] = ("observation",)
+    """Goal environments: observation keys that make up the latent state."""
+    n_context_features: int = 4
     """Learned features of the context."""
     k_steps: int = 16
     """Steps of each sampled stretch on which rewards and model are learned."""
-    encoder_warm_up: int = 5
+    encoder_warm_up: int = 0
     """Bursts of updates in which only encoder and reward learn."""
-    learning_rate: float = 1e-3
-    """Of encoder, reward and model."""
-    total_env_steps: int = 20_000
+    learning_rate: float = 3e-3
+    """Of encoder and reward at the start; it falls to a tenth in a straight line."""
+    n_envs: int = 16
+    """Environment instances that collect experience."""
+    total_env_steps: int = 14_000
     """Environment steps of training, over all instances."""
     horizon: int = 15
     """Planned steps."""
     hold: int = 10
     """Steps for which a random action is kept."""
-    updates_per_env_step: float = 0.25
+    updates_per_env_step: float = 0.4
     """Updates of the predictor per environment step."""
-    batch_size: int = 64
+    batch_size: int = 128
     """Partial trajectories per update, for reward and value."""
-    test_interval: int = 4000
+    test_interval: int = 7000
     """Environment steps between periodic tests; 0 for none."""
 
 
@@ -83,18 +88,25 @@ def choose_predictor(arguments: MemoryArguments, env: VectorEnv) -> PredictorFac
     Returns:
         Its factory.
     """
+    falling = LinearSchedule(
+        arguments.learning_rate,
+        0.1 * arguments.learning_rate,
+        arguments.total_env_steps,
+    )
     return get_memory_predictor_factory(
         env,
         BACKBONES[arguments.backbone],
-        tstep_encoder_type=partial(FFTstepEncoder, d_hidden=128, d_output=64),
+        tstep_encoder_type=partial(FFTstepEncoder, d_hidden=64, d_output=32),
         max_seq_len=arguments.max_seq_len,
+        state_keys=arguments.state_keys,
         n_context_features=arguments.n_context_features,
         n_models=arguments.n_models,
         k_steps=arguments.k_steps,
         encoder_warm_up=arguments.encoder_warm_up,
-        encoder_lr=arguments.learning_rate,
-        reward_lr=arguments.learning_rate,
-        model_lr=arguments.learning_rate,
+        encoder_lr=falling,
+        reward_lr=falling,
+        model_lr=1e-3,
+        clip_grad_max_norm=None,
         gamma=arguments.gamma,
     )
 

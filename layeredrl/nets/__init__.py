@@ -7,6 +7,7 @@ from layeredrl.nets.fitted_function import FittedFunction
 from layeredrl.nets.fixed_encoder_net import FixedEncoderNet
 from layeredrl.nets.goal_reward import GoalReward
 from layeredrl.nets.identity_encoder import IdentityEncoder
+from layeredrl.nets.image_centering import ImageCentering
 from layeredrl.nets.latent_function import LatentFunction, PlainFunction
 from layeredrl.nets.member_stack import MemberBatched, MemberStack
 from layeredrl.nets.mlp import MLP, MemberLinear
@@ -26,6 +27,7 @@ __all__ = [
     "FixedEncoderNet",
     "GoalReward",
     "IdentityEncoder",
+    "ImageCentering",
     "LatentFunction",
     "MLP",
     "MemberBatched",

@@ -18,6 +18,7 @@ from layeredrl.nets.hidden_rows import (
     load_hidden_rows,
     scatter_rows,
 )
+from layeredrl.nets.image_centering import ImageCentering
 from layeredrl.nets.observation_parts import (
     ONLY_KEY,
     ObservationParts,
@@ -59,6 +60,7 @@ class BackboneEncoder(Encoder):
         n_state_features: int = 0,
         context_keys: Sequence[str] = (),
         n_context_features: int = 0,
+        center_images: bool = True,
         device: torch.device | str = "cpu",
     ):
         """Build the networks.
@@ -76,6 +78,8 @@ class BackboneEncoder(Encoder):
             n_state_features: Learned features of the latent state.
             context_keys: Parts of the observation that enter the context as they are.
             n_context_features: Learned features of the context.
+            center_images: Whether the running mean is subtracted from pictures and the
+                rest brought to unit scale (see :class:`~layeredrl.nets.ImageCentering`).
             device: Where everything is put.
 
         Raises:
@@ -100,6 +104,10 @@ class BackboneEncoder(Encoder):
             ("context_columns", context_keys),
         ):
             self.register_buffer(name, self.parts.columns_of(keys), persistent=False)
+        self.images = nn.ModuleDict()
+        if center_images:
+            for name, shape in self.parts.layout.images.items():
+                self.images[_module_name(name)] = ImageCentering(shape)
         # A head of no features has no parameters that an optimizer would look after.
         self.state_head = _head(emb_dim, n_state_features)
         self.context_head = _head(emb_dim, n_context_features)
@@ -117,7 +125,9 @@ class BackboneEncoder(Encoder):
         times = torch.zeros_like(zeros, dtype=torch.int64)
         mask = torch.ones_like(times, dtype=torch.bool)
         state, context = self.sequence(flat, actions, zeros, times, mask)
-        return state.view(*lead, -1), context.view(*lead, self.context_dim)
+        return state.view(*lead, self.latent_state_dim), context.view(
+            *lead, self.context_dim
+        )
 
     def step(
         self,
@@ -130,7 +140,7 @@ class BackboneEncoder(Encoder):
         """Encode one more observation of each instance; the memory changes in place."""
         sequence = _map_parts(obs, lambda x: x.unsqueeze(1))
         rl2s = rl2_features(prev_reward, prev_action).unsqueeze(1)
-        embedding = self.tstep_encoder(self.parts.split(sequence), rl2s)
+        embedding = self.tstep_encoder(self._seen(sequence), rl2s)
         if self.traj_encoder is not None:
             times = time_idx.view(-1, 1, 1)
             embedding, memory = self.traj_encoder(embedding, times, memory)
@@ -149,7 +159,7 @@ class BackboneEncoder(Encoder):
         padding = ~mask.bool().unsqueeze(-1)
         rl2s = rl2_features(prev_rewards, prev_actions)
         rl2s = rl2s.masked_fill(padding, MAGIC_PAD_VAL)
-        parts = self.parts.split(obs)
+        parts = self._seen(obs)
         for name in self.parts.layout.columns:
             # Padding is kept out of the running statistics of inputs.
             part = parts[name or ONLY_KEY]
@@ -197,6 +207,22 @@ class BackboneEncoder(Encoder):
             return None
         return load_hidden_rows(self.traj_encoder, state, torch.device(device))
 
+    def observe(self, obs: TensorObservation, next_obs: TensorObservation) -> None:
+        """Follow the mean of pictures."""
+        parts = self.parts.split(obs)
+        for name in self.parts.layout.images if self.images else ():
+            centering = self.images[_module_name(name)]
+            assert isinstance(centering, ImageCentering)
+            centering.observe(parts[name or ONLY_KEY])
+
+    def _seen(self, obs: TensorObservation) -> dict[str, Tensor]:
+        """Split observations and center their pictures."""
+        parts = self.parts.split(obs)
+        for name in self.parts.layout.images if self.images else ():
+            image = parts[name or ONLY_KEY]
+            parts[name or ONLY_KEY] = self.images[_module_name(name)](image)
+        return parts
+
     def _heads(
         self, obs: TensorObservation, embedding: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -206,6 +232,11 @@ class BackboneEncoder(Encoder):
             _joined(vector, self.state_columns, embedding, self.state_head),
             _joined(vector, self.context_columns, embedding, self.context_head),
         )
+
+
+def _module_name(path: str) -> str:
+    """Modules' names hold no dots."""
+    return (path or ONLY_KEY).replace(".", "/")
 
 
 def _head(in_dim: int, out_dim: int) -> nn.Linear | None:

@@ -66,6 +66,7 @@ class SequenceWindow(NamedTuple):
             The same of its steps, (B, n_steps, ...).
         """
         steps = self.first.unsqueeze(1) + torch.arange(n_steps, device=x.device)
+        steps = steps.clamp(max=x.shape[1] - 1)  # beyond the valid ones anything goes
         return x[torch.arange(len(x), device=x.device).unsqueeze(1), steps]
 
     def stretch_of_observations(self, n_steps: int) -> TensorObservation:
@@ -103,7 +104,7 @@ def sample_window(
         device: Where the tensors go.
 
     Returns:
-        The windows, of L = (longest past among them) + T + 1 <= max_seq_len.
+        The windows; L is the longest among them, at most ``max_seq_len``.
 
     Raises:
         ConfigurationError: If the stretches do not fit into a window.
@@ -116,9 +117,10 @@ def sample_window(
         )
     past, n_before = steps_before(buffer, indices[0], n_past + 1)
     first = np.minimum(n_before, n_past)
-    path, shown = _aligned(indices, past, first)
-    rows = np.ascontiguousarray(path.T)  # (B, L - 1)
     length = first + valid
+    path = _aligned(indices, past, first)[: length.max()]
+    rows = np.ascontiguousarray(path.T)  # (B, L - 1)
+    shown = rows.shape[1] + 1
     before = past[first, np.arange(len(first))]  # the step before the window, if any
     is_known = n_before > n_past
     prev = np.concatenate([before[:, None], rows], axis=1)
@@ -136,18 +138,15 @@ def sample_window(
     )
 
 
-def _aligned(
-    indices: np.ndarray, past: np.ndarray, first: np.ndarray
-) -> tuple[np.ndarray, int]:
-    """Put past and stretch into one path that starts at the left, (L - 1, B)."""
+def _aligned(indices: np.ndarray, past: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Put past and stretch into one path that starts at the left."""
     n_past = int(first.max())
     # Oldest first, then the stretch, whose last position goes on to the end.
     whole = np.concatenate(
         [past[:n_past][::-1], indices, np.repeat(indices[-1:], n_past, axis=0)]
     )
-    shown = n_past + len(indices) + 1
-    steps = np.arange(shown - 1)[:, None] + (n_past - first)
-    return np.take_along_axis(whole, steps, axis=0), shown
+    steps = np.arange(n_past + len(indices))[:, None] + (n_past - first)
+    return np.take_along_axis(whole, steps, axis=0)
 
 
 def _time_idxs(buffer: ReplayBuffer, rows: np.ndarray, length: int) -> np.ndarray:

@@ -59,7 +59,11 @@ def test_windows_reach_back_to_the_start_or_as_far_as_they_can(batch):
     window = batch.window
     n_past = MAX_SEQ_LEN - N_STEPS - 1
     assert (window.first == n_past).any() and (window.first < n_past).any()
-    assert window.obs.shape[1] == int(window.first.max()) + N_STEPS + 1
+
+
+def test_windows_are_no_longer_than_the_longest(batch):
+    assert batch.window.obs.shape[1] == int(batch.window.mask.sum(1).max())
+    assert not sample(random_buffer(), rows=3).window.mask.all()
 
 
 def test_a_shorter_past_is_a_whole_one():
