@@ -9,7 +9,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from layeredrl.errors import ConfigurationError
+from layeredrl.errors import ConfigurationError, ShapeError
 from layeredrl.nets.encoder import Encoder, Memory, TensorObservation
 from layeredrl.nets.hidden_rows import (
     empty_hidden_state,
@@ -72,7 +72,8 @@ class BackboneEncoder(Encoder):
             partial_tstep_encoder: Called with the Dict space of the observation's parts
                 and the Box of reward and action features.
             partial_traj_encoder: Called with the number of features of an encoded step
-                and ``max_seq_len``; ``None`` for no memory.
+                and ``max_seq_len``; ``None`` for no memory: observations are then all
+                that is looked at, previous rewards and actions being zeros.
             max_seq_len: Longest sequence that is trained on [decisions].
             state_keys: Parts of the observation that enter the latent state as they are.
             n_state_features: Learned features of the latent state.
@@ -120,13 +121,12 @@ class BackboneEncoder(Encoder):
         lead = vector_part(obs).shape[:-1]
         n = lead.numel()
         flat = _map_parts(obs, lambda x: x.reshape(n, 1, *x.shape[len(lead) :]))
-        zeros = vector_part(flat).new_zeros(n, 1)
-        actions = zeros.unsqueeze(-1).expand(-1, -1, self._rl2_space.shape[0] - 1)
-        times = torch.zeros_like(zeros, dtype=torch.int64)
-        mask = torch.ones_like(times, dtype=torch.bool)
-        state, context = self.sequence(flat, actions, zeros, times, mask)
-        return state.view(*lead, self.latent_state_dim), context.view(
-            *lead, self.context_dim
+        vector = vector_part(flat)
+        rl2s = vector.new_zeros(n, 1, *self._rl2_space.shape)
+        times = torch.zeros(n, 1, dtype=torch.int64, device=vector.device)
+        state, context = self._latents(flat, self._seen(flat), rl2s, times)
+        return state.view(*lead, state.shape[-1]), context.view(
+            *lead, context.shape[-1]
         )
 
     def step(
@@ -139,7 +139,7 @@ class BackboneEncoder(Encoder):
     ) -> tuple[Tensor, Tensor, Memory]:
         """Encode one more observation of each instance; the memory changes in place."""
         sequence = _map_parts(obs, lambda x: x.unsqueeze(1))
-        rl2s = rl2_features(prev_reward, prev_action).unsqueeze(1)
+        rl2s = self._told(prev_reward, prev_action).unsqueeze(1)
         embedding = self.tstep_encoder(self._seen(sequence), rl2s)
         if self.traj_encoder is not None:
             times = time_idx.view(-1, 1, 1)
@@ -156,18 +156,11 @@ class BackboneEncoder(Encoder):
         mask: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Encode whole stretches of episodes in one pass."""
-        padding = ~mask.bool().unsqueeze(-1)
-        rl2s = rl2_features(prev_rewards, prev_actions)
-        rl2s = rl2s.masked_fill(padding, MAGIC_PAD_VAL)
-        parts = self._seen(obs)
-        for name in self.parts.layout.columns:
-            # Padding is kept out of the running statistics of inputs.
-            part = parts[name or ONLY_KEY]
-            parts[name or ONLY_KEY] = part.masked_fill(padding, MAGIC_PAD_VAL)
-        embedding = self.tstep_encoder(parts, rl2s)
-        if self.traj_encoder is not None:
-            embedding, _ = self.traj_encoder(embedding, time_idxs.unsqueeze(-1))
-        return self._heads(obs, embedding)
+        # Marked as padding, what is invalid stays out of running statistics of inputs.
+        invalid = ~mask.bool()
+        rl2s = _padded(self._told(prev_rewards, prev_actions), invalid)
+        seen = {key: _padded(x, invalid) for key, x in self._seen(obs).items()}
+        return self._latents(obs, seen, rl2s, time_idxs)
 
     def init_memory(self, n: int, device: torch.device | str) -> Memory:
         """Make the hidden state of instances that have seen nothing."""
@@ -223,6 +216,31 @@ class BackboneEncoder(Encoder):
             parts[name or ONLY_KEY] = self.images[_module_name(name)](image)
         return parts
 
+    def _told(self, prev_reward: Tensor, prev_action: Tensor) -> Tensor:
+        """Make features of the last reward and action, (..., 1 + A)."""
+        n_actions = self._rl2_space.shape[0] - 1
+        if prev_action.shape[-1] != n_actions:
+            raise ShapeError(
+                f"the encoder was built for actions of {n_actions} features, the level's "
+                f"have {prev_action.shape[-1]}; its action_space must be the level's"
+            )
+        rl2s = rl2_features(prev_reward, prev_action)
+        # Without a trajectory encoder single observations are learned from: no past.
+        return torch.zeros_like(rl2s) if self.traj_encoder is None else rl2s
+
+    def _latents(
+        self,
+        obs: TensorObservation,
+        seen: dict[str, Tensor],
+        rl2s: Tensor,
+        time_idxs: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Encode sequences from their parts, (B, T, Z) and (B, T, C)."""
+        embedding = self.tstep_encoder(seen, rl2s)
+        if self.traj_encoder is not None:
+            embedding, _ = self.traj_encoder(embedding, time_idxs.unsqueeze(-1))
+        return self._heads(obs, embedding)
+
     def _heads(
         self, obs: TensorObservation, embedding: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -237,6 +255,13 @@ class BackboneEncoder(Encoder):
 def _module_name(path: str) -> str:
     """Modules' names hold no dots."""
     return (path or ONLY_KEY).replace(".", "/")
+
+
+def _padded(x: Tensor, invalid: Tensor) -> Tensor:
+    """Overwrite invalid steps (B, T) of sequences (B, T, ...)."""
+    return x.masked_fill(
+        invalid.view(*invalid.shape, *[1] * (x.ndim - 2)), MAGIC_PAD_VAL
+    )
 
 
 def _head(in_dim: int, out_dim: int) -> nn.Linear | None:
