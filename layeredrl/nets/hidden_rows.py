@@ -92,9 +92,10 @@ def hidden_rows_state(encoder: TrajEncoder, hidden_state: Any) -> list[Tensor]:
         hidden_state: The hidden state.
 
     Returns:
-        Its tensors.
+        Its tensors, without gradients.
     """
-    return [tensor.clone() for tensor, _ in encoder.hidden_state_tensors(hidden_state)]
+    tensors = encoder.hidden_state_tensors(hidden_state)
+    return [tensor.detach().clone() for tensor, _ in tensors]
 
 
 def load_hidden_rows(
@@ -111,7 +112,8 @@ def load_hidden_rows(
         The hidden state.
 
     Raises:
-        CheckpointError: If the tensors are those of another encoder.
+        CheckpointError: If the tensors are those of another encoder, or of different
+            numbers of rows.
     """
     form = encoder.hidden_state_tensors(empty_hidden_state(encoder, 1, device))
     own = [_without(tensor, axis) for tensor, axis in form]
@@ -126,7 +128,12 @@ def load_hidden_rows(
         )
     if not form:
         return None
-    n = tensors[0].shape[form[0][1]]
+    n_rows = {t.shape[axis] for t, (_, axis) in zip(tensors, form, strict=True)}
+    if len(n_rows) > 1:
+        raise CheckpointError(
+            f"the saved memory is of {sorted(n_rows)} rows at the same time"
+        )
+    (n,) = n_rows
     hidden_state = empty_hidden_state(encoder, n, device)
     targets = encoder.hidden_state_tensors(hidden_state)
     for (target, _), source in zip(targets, tensors, strict=True):

@@ -80,7 +80,8 @@ class SavesByReference(Diary):
         return memory if len(instances) == len(memory) else memory[instances]
 
     def scatter_memory(self, memory, instances, part):
-        memory[torch.from_numpy(instances)] = part
+        if part is not memory:
+            memory[torch.from_numpy(instances)] = part
         return memory
 
 
@@ -163,9 +164,9 @@ MISTAKES = {
 @pytest.mark.parametrize("kind", MISTAKES)
 def test_mistake_is_caught(kind):
     case = EncoderCase(lambda: kind((3,)))
-    with pytest.raises((AssertionError, RuntimeError)):
+    with pytest.raises(AssertionError):
         MISTAKES[kind](case)
-    with pytest.raises((AssertionError, RuntimeError)):
+    with pytest.raises(AssertionError):
         contract.check_encoder(case)
 
 
