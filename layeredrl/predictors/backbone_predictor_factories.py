@@ -13,6 +13,7 @@ from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
 from layeredrl.nets import BackboneEncoder, ReachedRewardNet, RewardNet
 from layeredrl.nets.backbone_encoder import TrajEncoderType, TstepEncoderType
 from layeredrl.nets.cnn import CNN, NatureishCNN
+from layeredrl.nets.observation_parts import ONLY_KEY
 from layeredrl.nets.traj_encoders import TformerTrajEncoder
 from layeredrl.nets.tstep_encoders import CNNTstepEncoder, FFTstepEncoder
 from layeredrl.predictors.default_predictor_factory import (
@@ -89,7 +90,9 @@ def get_memory_predictor_factory(
         n_state_features=n_state_features,
         n_context_features=n_context_features,
     )
-    arguments = {"k_steps": min(16, max_seq_len - 2), **predictor_arguments}
+    n_steps = predictor_arguments.get("n_steps", 1)
+    k_steps = max(1, min(16, max_seq_len - n_steps - 1))
+    arguments = {"k_steps": k_steps, **predictor_arguments}
     return _factory(encoder, space, n_models, arguments)
 
 
@@ -135,8 +138,8 @@ def get_pixel_predictor_factory(
         SpaceError: If there is no picture under that key.
     """
     space = _observation_space(env)
-    images = ObservationLayout.of(space).images
-    if pixel_key not in images and list(images) != [""]:
+    images = [name or ONLY_KEY for name in ObservationLayout.of(space).images]
+    if pixel_key not in images:
         raise SpaceError(
             f"no pictures under {pixel_key!r}; the keys with pictures are "
             f"{sorted(images)}"
