@@ -109,13 +109,13 @@ def sample_window(
     Raises:
         ConfigurationError: If the stretches do not fit into a window.
     """
-    n_past = max_seq_len - len(indices) - 1
-    if n_past < 0:
+    if len(indices) + 1 > max_seq_len:
         raise ConfigurationError(
             f"stretches of {len(indices)} steps (k_steps + n_steps) and their last "
             f"successor do not fit into the encoder's max_seq_len of {max_seq_len}"
         )
-    past, n_before = steps_before(buffer, indices[0], n_past + 1)
+    n_past = max_seq_len - 1 - valid  # the fewer steps remain, the more past fits
+    past, n_before = steps_before(buffer, indices[0], int(n_past.max()) + 1)
     first = np.minimum(n_before, n_past)
     length = first + valid
     path = _aligned(indices, past, first)[: length.max()]

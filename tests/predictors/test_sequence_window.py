@@ -55,10 +55,20 @@ def test_the_stretch_lies_at_its_place(batch):
     torch.testing.assert_close(lengths, batch.window.first + batch.traj_len + 1)
 
 
-def test_windows_reach_back_to_the_start_or_as_far_as_they_can(batch):
-    window = batch.window
-    n_past = MAX_SEQ_LEN - N_STEPS - 1
-    assert (window.first == n_past).any() and (window.first < n_past).any()
+def test_windows_are_cut_only_where_they_are_full(batch):
+    full = batch.window.mask.sum(1) == MAX_SEQ_LEN
+    assert full.any() and (~full).any()
+
+
+def test_windows_reach_back_to_the_start_or_as_far_as_they_can():
+    """Also where an episode's end leaves a stretch short, and so more room before it."""
+    batch = sample(random_buffer("ours", 14))  # nothing was overwritten
+    elapsed = batch.obs[:, 0, TIME].long()
+    room = MAX_SEQ_LEN - 1 - batch.traj_len
+    assert torch.equal(batch.window.first, torch.minimum(elapsed, room))
+    assert (elapsed > room).any() and (
+        batch.window.first > MAX_SEQ_LEN - 1 - N_STEPS
+    ).any()
 
 
 def test_windows_are_no_longer_than_the_longest(batch):
@@ -66,13 +76,11 @@ def test_windows_are_no_longer_than_the_longest(batch):
     assert not sample(random_buffer(), rows=3).window.mask.all()
 
 
-def test_a_shorter_past_is_a_whole_one():
-    """Where nothing was overwritten, a window that is not full begins an episode."""
-    buffer = random_buffer("ours", 14)
-    window = sample(buffer).window
-    shorter = window.first < MAX_SEQ_LEN - N_STEPS - 1
-    assert shorter.any()
-    assert (window.obs[shorter, 0, TIME] == 0).all()
+def test_a_window_with_room_left_begins_an_episode():
+    window = sample(random_buffer("ours", 14)).window
+    has_room = window.mask.sum(1) < MAX_SEQ_LEN
+    assert has_room.any()
+    assert (window.obs[has_room, 0, TIME] == 0).all()
 
 
 def previous_steps(buffer):
@@ -128,9 +136,9 @@ def test_rows_are_taken_together():
 
 @pytest.mark.parametrize("max_seq_len", [4, 5])
 def test_windows_may_be_tight(max_seq_len):
-    window = sample(random_buffer(), 3, max_seq_len).window
-    assert window.obs.shape[1] == max_seq_len
-    assert int(window.first.max()) == max_seq_len - 4
+    batch = sample(random_buffer(), 3, max_seq_len)
+    assert batch.window.obs.shape[1] == max_seq_len
+    assert int(batch.window.first[batch.traj_len == 3].max()) == max_seq_len - 4
 
 
 def test_stretches_that_do_not_fit_are_refused():
@@ -166,7 +174,8 @@ def predictor():
 
 def test_targets_are_made_of_latents_that_know_the_past(predictor):
     batch = predictor.compute_targets(random_buffer("ours", 14), ROWS, 2, 1)
-    seen = torch.minimum(batch.obs[..., TIME] + 1, torch.arange(5, 8))
+    room = 7 - batch.traj_len[:, None]  # before the stretch
+    seen = torch.minimum(batch.obs[..., TIME] + 1, room + torch.arange(1, 4))
     valid = batch.validity_mask.bool()
     torch.testing.assert_close(batch.state[..., 1][valid], seen[valid])
     torch.testing.assert_close(batch.next_state[..., 1][valid], seen[valid] + 1)
