@@ -1,5 +1,7 @@
 """Our levels keep the contract."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -9,8 +11,12 @@ from layeredrl.levels import (
     ConstantLevel,
     RandomLevel,
 )
+from layeredrl.nets import BackboneEncoder
+from layeredrl.nets.cnn import GridworldCNN
 from tests.levels.level_contract import CONTRACT, LevelCase
+from tests.nets.backbones import GRU, MAMBA, STEP, TRANSFORMER, pictures, seeing
 from tests.toy_levels import (
+    BUSY_EXPLORATION,
     NO_EXPLORATION,
     QUICK_CHOICE,
     Counter,
@@ -19,9 +25,42 @@ from tests.toy_levels import (
     predictor_with,
     steady_level,
 )
+from tests.toys import unbounded
 
 BOX = spaces.Box(np.array([-1, 0], np.float32), np.array([1, 4], np.float32))
 CHOICE = spaces.Discrete(3, start=5)
+
+
+def remembering(traj):
+    """A backbone that learns, too, however little."""
+    encoder = partial(
+        BackboneEncoder,
+        observation_space=unbounded(3),
+        action_space=BOX,
+        partial_tstep_encoder=STEP,
+        partial_traj_encoder=traj,
+        max_seq_len=6,
+        n_state_features=2,
+        n_context_features=2,
+    )
+    return predictor_with(encoder, learn_encoder=True, encoder_warm_up=0, k_steps=2)
+
+
+SEEING = predictor_with(
+    partial(
+        BackboneEncoder,
+        observation_space=pictures(4),
+        action_space=CHOICE,
+        partial_tstep_encoder=seeing(GridworldCNN),
+        # Dropout would draw from the global generator, which checkpoints of runs keep.
+        partial_traj_encoder=partial(TRANSFORMER, dropout_ff=0.0, dropout_emb=0.0),
+        max_seq_len=6,
+        n_state_features=2,
+    ),
+    learn_encoder=True,
+    encoder_warm_up=0,
+    k_steps=2,
+)
 
 CASES = {
     "random": LevelCase(RandomLevel, BOX, is_deterministic=False),
@@ -43,6 +82,20 @@ CASES = {
     ),
     "planner-memory": LevelCase(
         lambda: steady_level(predictor_factory=predictor_with(Diary)), BOX
+    ),
+    **{
+        f"planner-{name}": LevelCase(
+            lambda traj=traj: steady_level(
+                predictor_factory=remembering(traj), exploration=BUSY_EXPLORATION
+            ),
+            BOX,
+        )
+        for name, traj in {"gru": GRU, "mamba": MAMBA}.items()
+    },
+    "planner-transformer-pixels-choice": LevelCase(
+        lambda: steady_level(predictor_factory=SEEING),
+        CHOICE,
+        {"vector": (0,), "observation": (4, 4, 3)},
     ),
     "counter": LevelCase(lambda: Counter(n_decisions=2, scale=0.01), BOX),
 }
