@@ -5,16 +5,21 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from experiments.environments import make_vector_env
 from layeredrl.collectors import RunCheckpoints
 from layeredrl.errors import CheckpointError, ConfigurationError
+from layeredrl.predictors import get_memory_predictor_factory
 from layeredrl.utils import checkpoints as checkpoint_files
 from tests.collectors.resuming import Glances, Run, assert_same, two_levels
+from tests.nets.backbones import STEP, TRANSFORMER
+from tests.same import is_same
 from tests.toy_levels import predictor_with
 
 TOTAL = 300
@@ -103,6 +108,39 @@ def test_pictures_stored_once_too(tmp_path):
     chunks = (tmp_path / "run" / "checkpoints" / "replay").glob("*.pt")
     assert max(chunk.stat().st_size for chunk in chunks) < 150 * 16 * 16 * 3
     whole.close()
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_latents_that_remember_too(dropout, tmp_path):
+    """A Transformer's window of each running episode, and what dropout draws."""
+    env_id = "Maze2D-MemoryGoal-Open-v0"
+    transformer = partial(TRANSFORMER, dropout_ff=dropout, dropout_emb=dropout)
+    factory = get_memory_predictor_factory(
+        make_vector_env(env_id, 1, {}),
+        transformer,
+        tstep_encoder_type=STEP,
+        max_seq_len=16,
+        k_steps=4,
+        encoder_warm_up=1,
+    )
+    env = {"env_id": env_id, "max_episode_steps": 23, "predictor_factory": factory}
+    runs = []
+    for name, stops in (("whole", []), ("stopped", [50, 101])):
+        torch.manual_seed(0)
+        for stop in [*stops, 150]:
+            run = Run(tmp_path / name, **env)
+            run.collector.restore_checkpoint() or run.collector.reset(seed=0)
+            if dropout == 0.0:  # else the global generators are part of the run
+                np.random.random(), torch.rand(1)
+            run.until(stop)
+            run.collector.save_checkpoint()
+            run.close()
+            torch.rand(1)
+        runs.append(run)
+    assert_same(*runs)
+    memories = [run.hierarchy.levels[0].state_dict()["memory"] for run in runs]
+    assert is_same(*memories)
+    assert memories[0]["time"].any() and len(memories[0]["memory"]) == 4
 
 
 def test_a_log_that_ran_ahead_is_cut_back(whole, levels_below, tmp_path):
