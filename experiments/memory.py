@@ -51,7 +51,7 @@ class MemoryArguments(PlannerArguments):
     """Goal environments: observation keys that make up the latent state."""
     n_context_features: int = 4
     """Learned features of the context."""
-    k_steps: int = 16
+    k_steps: int = 4
     """Steps of each sampled stretch on which rewards and model are learned."""
     encoder_warm_up: int = 0
     """Bursts of updates in which only encoder and reward learn."""
@@ -59,7 +59,7 @@ class MemoryArguments(PlannerArguments):
     """Of encoder and reward at the start; it falls to a tenth in a straight line."""
     n_envs: int = 16
     """Environment instances that collect experience."""
-    total_env_steps: int = 14_000
+    total_env_steps: int = 16_000
     """Environment steps of training, over all instances."""
     horizon: int = 15
     """Planned steps."""
@@ -67,9 +67,9 @@ class MemoryArguments(PlannerArguments):
     """Steps for which a random action is kept."""
     updates_per_env_step: float = 0.4
     """Updates of the predictor per environment step."""
-    batch_size: int = 128
+    batch_size: int = 256
     """Partial trajectories per update, for reward and value."""
-    test_interval: int = 7000
+    test_interval: int = 4000
     """Environment steps between periodic tests; 0 for none."""
 
 

@@ -19,6 +19,7 @@ from layeredrl.nets.hidden_rows import (
     scatter_rows,
 )
 from layeredrl.nets.image_centering import ImageCentering
+from layeredrl.nets.latent_head import LatentHead
 from layeredrl.nets.observation_parts import (
     ONLY_KEY,
     ObservationParts,
@@ -45,9 +46,6 @@ class BackboneEncoder(Encoder):
     features carry what has to be seen or remembered.
     """
 
-    state_columns: Tensor
-    context_columns: Tensor
-
     def __init__(
         self,
         mapped_env_obs_shape: tuple[int, ...] | dict[str, tuple[int, ...]],
@@ -56,11 +54,13 @@ class BackboneEncoder(Encoder):
         partial_tstep_encoder: TstepEncoderType,
         partial_traj_encoder: TrajEncoderType | None = None,
         max_seq_len: int = 64,
+        stretches_per_window: int = 8,
         state_keys: Sequence[str] = (),
         n_state_features: int = 0,
         context_keys: Sequence[str] = (),
         n_context_features: int = 0,
         center_images: bool = True,
+        head_norm: str = "none",
         device: torch.device | str = "cpu",
     ):
         """Build the networks.
@@ -75,12 +75,16 @@ class BackboneEncoder(Encoder):
                 and ``max_seq_len``; ``None`` for no memory: observations are then all
                 that is looked at, previous rewards and actions being zeros.
             max_seq_len: Longest sequence that is trained on [decisions].
+            stretches_per_window: How many stretches that are learned from share such a
+                sequence.
             state_keys: Parts of the observation that enter the latent state as they are.
             n_state_features: Learned features of the latent state.
             context_keys: Parts of the observation that enter the context as they are.
             n_context_features: Learned features of the context.
             center_images: Whether the running mean is subtracted from pictures and the
                 rest brought to unit scale (see :class:`~layeredrl.nets.ImageCentering`).
+            head_norm: Normalisation of the learned features of state and of context (see
+                ``nets.ff.Normalization``); keeps the scale of latents in place.
             device: Where everything is put.
 
         Raises:
@@ -100,20 +104,20 @@ class BackboneEncoder(Encoder):
             self.traj_encoder = partial_traj_encoder(emb_dim, max_seq_len)
             emb_dim = self.traj_encoder.emb_dim
             self.max_seq_len = max_seq_len
-        for name, keys in (
-            ("state_columns", state_keys),
-            ("context_columns", context_keys),
-        ):
-            self.register_buffer(name, self.parts.columns_of(keys), persistent=False)
+            self.stretches_per_window = stretches_per_window
         self.images = nn.ModuleDict()
         if center_images:
             for name, shape in self.parts.layout.images.items():
                 self.images[_module_name(name)] = ImageCentering(shape)
-        # A head of no features has no parameters that an optimizer would look after.
-        self.state_head = _head(emb_dim, n_state_features)
-        self.context_head = _head(emb_dim, n_context_features)
-        self.latent_state_dim = len(self.state_columns) + n_state_features
-        self.context_dim = len(self.context_columns) + n_context_features
+        columns = self.parts.columns_of
+        self.state_head = LatentHead(
+            columns(state_keys), emb_dim, n_state_features, head_norm
+        )
+        self.context_head = LatentHead(
+            columns(context_keys), emb_dim, n_context_features, head_norm
+        )
+        self.latent_state_dim = self.state_head.out_dim
+        self.context_dim = self.context_head.out_dim
         self.to(device)
 
     def forward(self, obs: TensorObservation) -> tuple[Tensor, Tensor]:
@@ -246,10 +250,8 @@ class BackboneEncoder(Encoder):
     ) -> tuple[Tensor, Tensor]:
         """Put together columns and learned features, (B, T, Z) and (B, T, C)."""
         vector = vector_part(obs)
-        return (
-            _joined(vector, self.state_columns, embedding, self.state_head),
-            _joined(vector, self.context_columns, embedding, self.context_head),
-        )
+        state = self.state_head(vector, embedding)
+        return state, self.context_head(vector, embedding)
 
 
 def _module_name(path: str) -> str:
@@ -262,17 +264,6 @@ def _padded(x: Tensor, invalid: Tensor) -> Tensor:
     return x.masked_fill(
         invalid.view(*invalid.shape, *[1] * (x.ndim - 2)), MAGIC_PAD_VAL
     )
-
-
-def _head(in_dim: int, out_dim: int) -> nn.Linear | None:
-    return nn.Linear(in_dim, out_dim) if out_dim else None
-
-
-def _joined(
-    vector: Tensor, columns: Tensor, embedding: Tensor, head: nn.Linear | None
-) -> Tensor:
-    fixed = vector.index_select(-1, columns)
-    return fixed if head is None else torch.cat([fixed, head(embedding)], dim=-1)
 
 
 def _map_parts(

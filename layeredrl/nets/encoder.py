@@ -27,11 +27,15 @@ class Encoder(nn.Module, ABC):
         max_seq_len: Longest sequence that :meth:`sequence` is shown when learning, the
             steps before those that are learned from included [decisions]; ``None`` for
             encoders without memory, to which the past is nothing.
+        stretches_per_window: How many of the stretches that are learned from share such
+            a sequence: the more, the fewer sequences are to be encoded, and the more
+            alike are the stretches of a batch.
     """
 
     latent_state_dim: int
     context_dim: int
     max_seq_len: int | None = None
+    stretches_per_window: int = 1
 
     @abstractmethod
     def forward(self, obs: TensorObservation) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from layeredrl.predictors.default_predictor_factory import (
     STATE_KEY,
     observation_spaces,
 )
+from layeredrl.predictors.imagination_predictor import ImaginationPredictor
 from layeredrl.predictors.predictor_factory import PredictorFactory
 from layeredrl.predictors.reward_predictor import RewardPredictor
 from layeredrl.utils.spaces import ObservationLayout
@@ -93,7 +94,7 @@ def get_memory_predictor_factory(
     n_steps = predictor_arguments.get("n_steps", 1)
     k_steps = max(1, min(16, max_seq_len - n_steps - 1))
     arguments = {"k_steps": k_steps, **predictor_arguments}
-    return _factory(encoder, space, n_models, arguments)
+    return _factory(encoder, space, n_models, RewardPredictor, arguments)
 
 
 def get_pixel_predictor_factory(
@@ -107,6 +108,7 @@ def get_pixel_predictor_factory(
     max_seq_len: int = 64,
     n_state_features: int = 16,
     n_context_features: int = 16,
+    head_norm: str = "layer",
     action_space: spaces.Space | None = None,
     n_models: int = 1,
     **predictor_arguments: Any,
@@ -114,7 +116,8 @@ def get_pixel_predictor_factory(
     """Get a predictor factory for environments that show pictures.
 
     Latent state and context are features that a convolutional network reads off the
-    picture; nothing else of the observation is looked at.
+    picture; nothing else of the observation is looked at. They are trained through the
+    reward, also that of imagined steps.
 
     Args:
         env: The environment or vector environment, wrapped or not.
@@ -127,9 +130,10 @@ def get_pixel_predictor_factory(
         max_seq_len: Longest sequence that is trained on with memory [decisions].
         n_state_features: Learned features of the latent state.
         n_context_features: Learned features of the context; 0 for none.
+        head_norm: Normalisation of these features (see ``nets.ff.Normalization``).
         action_space: Actions of the level that will plan; by default the environment's.
         n_models: Ensemble members of the model.
-        **predictor_arguments: Of :class:`RewardPredictor`.
+        **predictor_arguments: Of :class:`ImaginationPredictor`.
 
     Returns:
         The predictor factory.
@@ -156,18 +160,27 @@ def get_pixel_predictor_factory(
             hide_rl2s=traj_encoder_type is None,
             obs_key=pixel_key,
         ),
+        head_norm=head_norm,
         partial_traj_encoder=traj_encoder_type,
         max_seq_len=max_seq_len,
         n_state_features=n_state_features,
         n_context_features=n_context_features,
     )
-    return _factory(encoder, space, n_models, predictor_arguments)
+    longest = max_seq_len - 1 if traj_encoder_type is not None else 10
+    n_steps = predictor_arguments.get("n_steps", 1)
+    arguments = {
+        "k_steps": max(1, min(4, longest - n_steps)),
+        "imagination_steps": min(10, longest),
+        **predictor_arguments,
+    }
+    return _factory(encoder, space, n_models, ImaginationPredictor, arguments)
 
 
 def _factory(
     encoder: partial[BackboneEncoder],
     space: spaces.Space,
     n_models: int,
+    predictor_type: type[RewardPredictor],
     predictor_arguments: dict[str, Any],
 ) -> PredictorFactory:
     """Put the usual parts around an encoder."""
@@ -179,7 +192,7 @@ def _factory(
         partial_val_func=None,
         partial_rew_func=ReachedRewardNet if _is_goal_based(space) else RewardNet,
         partial_encoder=encoder,
-        partial_predictor=partial(RewardPredictor, **rates | predictor_arguments),
+        partial_predictor=partial(predictor_type, **rates | predictor_arguments),
     )
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
-# Vectors for so many updates are gathered at once; images for one.
+# Vectors for so many updates are gathered at once; images and sequences for one.
 _UPDATES_AHEAD = 8
 
 
@@ -201,7 +201,7 @@ class RewardPredictor(Predictor):
         try:
             samples = self._samples(buffer, n_steps, batch_size, model_batch_size)
             for step, (stretches, transitions) in enumerate(samples):
-                latents = self._encoded(stretches)
+                latents = self._encoded(stretches, self.k_steps + self.n_steps)
                 model_batch = self._model_batch(stretches, transitions, *latents)
                 batch = self._with_targets(
                     stretches, *latents, self.k_steps, self.n_steps, self.gamma
@@ -277,7 +277,8 @@ class RewardPredictor(Predictor):
             ``traj_len (B,)``, ``indices (T, B)``.
         """
         batch = self._stretches(buffer, batch_size, k_steps + n_steps)
-        return self._with_targets(batch, *self._encoded(batch), k_steps, n_steps, gamma)
+        latents = self._encoded(batch, k_steps + n_steps)
+        return self._with_targets(batch, *latents, k_steps, n_steps, gamma)
 
     def sample_model_batch(self, buffer: ReplayBuffer, batch_size: int) -> Batch:
         """Sample single random transitions for the model, their latents detached.
@@ -295,9 +296,11 @@ class RewardPredictor(Predictor):
         if not isinstance(transitions, Tensor):
             return encoded_transitions(transitions, self.encoder)
         stretches = self._stretches(buffer, batch_size, 1)
-        state, context = self._encoded(stretches)
+        state, context = self._encoded(stretches, 1)
         every = (torch.arange(batch_size, dtype=torch.float64) + 0.5) / batch_size
-        return picked_transitions(stretches, state, context, every.to(self.device))
+        return picked_transitions(
+            stretches.first(1), state, context, every.to(self.device)
+        )
 
     def get_standardized_log_prob(
         self,
@@ -377,7 +380,9 @@ class RewardPredictor(Predictor):
         self, buffer: ReplayBuffer, n_updates: int, batch_size: int, model_size: int
     ) -> Iterator[tuple[TrajectoryBatch, TransitionBatch | Tensor]]:
         """Draw what each update needs, for several updates at a time."""
-        ahead = 1 if isinstance(buffer.obs, Batch) else _UPDATES_AHEAD
+        ahead = _UPDATES_AHEAD
+        if isinstance(buffer.obs, Batch) or self.encoder.max_seq_len is not None:
+            ahead = 1
         for first in range(0, n_updates, ahead):
             count = min(ahead, n_updates - first)
             stretches = self._stretches(
@@ -386,8 +391,9 @@ class RewardPredictor(Predictor):
             transitions = self._transitions(buffer, count * model_size)
             for i in range(count):
                 own = slice(i * model_size, (i + 1) * model_size)
+                rows = slice(i * batch_size, (i + 1) * batch_size)
                 yield (
-                    stretches.rows(slice(i * batch_size, (i + 1) * batch_size)),
+                    stretches if count == 1 else stretches.rows(rows),
                     (
                         transitions[own]
                         if isinstance(transitions, Tensor)
@@ -405,6 +411,7 @@ class RewardPredictor(Predictor):
             self.model.encode_actions,
             self.device,
             self.encoder.max_seq_len,
+            self.encoder.stretches_per_window,
         )
 
     def _transitions(
@@ -418,9 +425,10 @@ class RewardPredictor(Predictor):
             buffer, batch_size, self.model.encode_actions, self.device
         )
 
-    def _encoded(self, batch: TrajectoryBatch) -> tuple[Tensor, Tensor]:
+    def _encoded(self, batch: TrajectoryBatch, n_steps: int) -> tuple[Tensor, Tensor]:
+        """Encode the first steps and their successors."""
         with torch.set_grad_enabled(self.learn_encoder and torch.is_grad_enabled()):
-            return batch.encoded_by(self.encoder)
+            return batch.first(n_steps).encoded_by(self.encoder)
 
     def _with_targets(
         self,
@@ -431,6 +439,7 @@ class RewardPredictor(Predictor):
         n_steps: int,
         gamma: float,
     ) -> Batch:
+        batch = batch.first(k_steps + n_steps)
         with torch.no_grad():
             value = value_targets(
                 batch,
@@ -459,6 +468,7 @@ class RewardPredictor(Predictor):
         context: Tensor,
     ) -> Batch:
         if isinstance(transitions, Tensor):
+            stretches = stretches.first(state.shape[1] - 1)
             return picked_transitions(stretches, state, context, transitions)
         return encoded_transitions(transitions, self.encoder)
 

@@ -13,26 +13,28 @@ from layeredrl.nets.encoder import TensorObservation
 from layeredrl.predictors.replay_tensors import (
     gather_trajectories,
     info_array,
-    observation_rows,
     tensor,
 )
 from layeredrl.utils.buffer_history import steps_before
+from layeredrl.utils.buffers import draw_partial_trajectories, generator_of
 
 
 class SequenceWindow(NamedTuple):
-    """What an encoder is shown, L observations at most.
+    """What an encoder is shown: W sequences of L observations at most.
 
     A window begins with its episode where that fits, else as far back as it can, so that
     memory has a past to build on (burn-in). Windows start at the left; what remains at
-    the right is invalid.
+    the right is invalid. Several stretches may lie in the same window, so that one pass
+    of the encoder serves them all.
 
     Attributes:
-        obs: Observations, (B, L, O), or a dict of such.
-        prev_actions: Action features before each, 0 at an episode's start, (B, L, A).
-        prev_rewards: Rewards of those actions, (B, L).
-        time_idxs: Decisions since the episode began, (B, L) int64.
-        mask: Which steps are valid, (B, L) bool.
-        first: Where the stretch begins that is learned from, (B,) int64.
+        obs: Observations, (W, L, O), or a dict of such.
+        prev_actions: Action features before each, 0 at an episode's start, (W, L, A).
+        prev_rewards: Rewards of those actions, (W, L).
+        time_idxs: Decisions since the episode began, (W, L) int64.
+        mask: Which steps are valid, (W, L) bool.
+        row: In which window each of the B stretches lies, (B,) int64.
+        first: Where it begins there, (B,) int64.
     """
 
     obs: TensorObservation
@@ -40,40 +42,28 @@ class SequenceWindow(NamedTuple):
     prev_rewards: Tensor
     time_idxs: Tensor
     mask: Tensor
+    row: Tensor
     first: Tensor
 
-    def rows(self, rows: slice) -> "SequenceWindow":
-        """Take some windows; nothing is copied.
-
-        Args:
-            rows: Which ones.
-
-        Returns:
-            Those windows.
-        """
-        return SequenceWindow(
-            observation_rows(self.obs, rows), *(field[rows] for field in self[1:])
-        )
-
     def stretch(self, x: Tensor, n_steps: int) -> Tensor:
-        """Cut the stretch that is learned from out of whole windows.
+        """Cut the stretches that are learned from out of whole windows.
 
         Args:
-            x: Something per step, (B, L, ...).
-            n_steps: Length of the stretch.
+            x: Something per step, (W, L, ...).
+            n_steps: Length of the stretches.
 
         Returns:
-            The same of its steps, (B, n_steps, ...).
+            The same of their steps, (B, n_steps, ...).
         """
         steps = self.first.unsqueeze(1) + torch.arange(n_steps, device=x.device)
         steps = steps.clamp(max=x.shape[1] - 1)  # beyond the valid ones anything goes
-        return x[torch.arange(len(x), device=x.device).unsqueeze(1), steps]
+        return x[self.row.unsqueeze(1), steps]
 
     def stretch_of_observations(self, n_steps: int) -> TensorObservation:
-        """Cut the observations of the stretch out of the windows.
+        """Cut the observations of the stretches out of the windows.
 
         Args:
-            n_steps: Length of the stretch.
+            n_steps: Length of the stretches.
 
         Returns:
             Observations (B, n_steps, O), or a dict of such.
@@ -83,75 +73,139 @@ class SequenceWindow(NamedTuple):
         return self.stretch(self.obs, n_steps)
 
 
-def sample_window(
+class _Paths(NamedTuple):
+    """Where windows lie in the buffer; W of them."""
+
+    path: np.ndarray
+    """Buffer positions of their transitions, the last valid one repeated, (L - 1, W)."""
+    before: np.ndarray
+    """Buffer position of the transition before each, if it is known, (W,)."""
+    is_known: np.ndarray
+    """Whether there is one, (W,) bool."""
+    lowest: np.ndarray
+    """First place where a stretch may begin, (W,)."""
+    highest: np.ndarray
+    """Last place where one may begin, (W,)."""
+    anchor: np.ndarray
+    """Place of the transition that was drawn, (W,)."""
+    length: np.ndarray
+    """Numbers of transitions, (W,)."""
+
+
+def sample_windows(
     buffer: ReplayBuffer,
-    indices: np.ndarray,
-    valid: np.ndarray,
-    max_seq_len: int,
+    batch_size: int,
+    n_steps: int,
     encode_actions: Callable[[Tensor], Tensor],
     device: torch.device,
-) -> SequenceWindow:
-    """Read stretches of episodes together with what came before.
+    max_seq_len: int,
+    stretches_per_window: int = 1,
+) -> tuple[np.ndarray, np.ndarray, SequenceWindow]:
+    """Draw stretches of episodes together with what came before.
 
     Where the buffer does not hold ``info.time_idx``, time counts from the window's start.
 
     Args:
         buffer: Where they are stored.
-        indices: Buffer positions of the stretches (T, B), the last valid one repeated.
-        valid: Numbers of their valid steps (B,).
-        max_seq_len: Longest window.
+        batch_size: Number of stretches B.
+        n_steps: Their length T at most.
         encode_actions: Turns stored actions into features.
         device: Where the tensors go.
+        max_seq_len: Longest window.
+        stretches_per_window: How many stretches lie in a window. The first one begins at
+            a uniformly drawn transition, the others anywhere in the same episode if all
+            of it fits (which again is uniform), else after the first half of the window.
 
     Returns:
-        The windows; L is the longest among them, at most ``max_seq_len``.
+        Buffer positions of the stretches (T, B), the last valid one repeated; numbers of
+        their valid steps (B,); and the windows.
 
     Raises:
-        ConfigurationError: If the stretches do not fit into a window.
+        EmptyBufferError: If the buffer is empty.
+        ConfigurationError: If the stretches do not fit into a window, or a size is not
+            positive.
     """
-    if len(indices) + 1 > max_seq_len:
+    if n_steps + 1 > max_seq_len:
         raise ConfigurationError(
-            f"stretches of {len(indices)} steps (k_steps + n_steps) and their last "
+            f"stretches of {n_steps} steps (k_steps + n_steps) and their last "
             f"successor do not fit into the encoder's max_seq_len of {max_seq_len}"
         )
-    n_past = max_seq_len - 1 - valid  # the fewer steps remain, the more past fits
-    past, n_before = steps_before(buffer, indices[0], int(n_past.max()) + 1)
-    first = np.minimum(n_before, n_past)
-    length = first + valid
-    path = _aligned(indices, past, first)[: length.max()]
-    rows = np.ascontiguousarray(path.T)  # (B, L - 1)
-    shown = rows.shape[1] + 1
-    before = past[first, np.arange(len(first))]  # the step before the window, if any
-    is_known = n_before > n_past
-    prev = np.concatenate([before[:, None], rows], axis=1)
-    known = tensor(
-        np.concatenate([is_known[:, None], np.ones_like(rows, bool)], axis=1), device
-    )
-    return SequenceWindow(
-        obs=gather_trajectories(buffer, path, length, device),
-        prev_actions=encode_actions(tensor(buffer.act[prev], device))
-        * known.unsqueeze(-1),
-        prev_rewards=tensor(buffer.rew[prev], device) * known,
-        time_idxs=tensor(_time_idxs(buffer, rows, shown), device),
-        mask=tensor(np.arange(shown) <= length[:, None], device),
+    n_windows = -(-batch_size // stretches_per_window)
+    alone = stretches_per_window == 1
+    paths = _draw_paths(buffer, n_windows, n_steps, max_seq_len - 1, alone)
+    shares = generator_of(buffer).random((stretches_per_window - 1, n_windows))
+    drawn = paths.lowest + shares * (paths.highest - paths.lowest + 1)
+    starts = np.concatenate([paths.anchor[None], drawn.astype(np.int64)])
+    row = np.repeat(np.arange(n_windows), stretches_per_window)[:batch_size]
+    first = starts.T.ravel()[:batch_size]
+    valid = np.minimum(n_steps, paths.length[row] - first)
+    steps = first + np.minimum(np.arange(n_steps)[:, None], valid - 1)
+    length = np.zeros(n_windows, np.int64)  # as far as anything is learned from
+    np.maximum.at(length, row, first + valid)
+    window = SequenceWindow(
+        *_shown(buffer, paths, length, encode_actions, device),
+        row=tensor(row, device),
         first=tensor(first, device),
     )
+    return paths.path[steps, row], valid, window
 
 
-def _aligned(indices: np.ndarray, past: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Put past and stretch into one path that starts at the left."""
-    n_past = int(first.max())
-    # Oldest first, then the stretch, whose last position goes on to the end.
+def _draw_paths(
+    buffer: ReplayBuffer, n_windows: int, n_steps: int, limit: int, alone: bool
+) -> _Paths:
+    """Draw transitions, and take as much around each as fits and is of use."""
+    ahead, n_ahead = draw_partial_trajectories(buffer, n_windows, limit)
+    past, n_before = steps_before(buffer, ahead[0], limit)
+    fits = n_before + n_ahead <= limit
+    needed = np.minimum(n_ahead, n_steps)
+    room = limit - needed if alone else np.minimum(limit // 2, limit - needed)
+    anchor = np.where(fits, n_before, np.minimum(n_before, room))
+    length = np.minimum(anchor + n_ahead, limit)
+    columns = np.arange(n_windows)
+    n_past = int(anchor.max())
+    # Oldest first, then on from the drawn one, then its last position again and again.
     whole = np.concatenate(
-        [past[:n_past][::-1], indices, np.repeat(indices[-1:], n_past, axis=0)]
+        [past[:n_past][::-1], ahead, np.repeat(ahead[-1:], n_past, axis=0)]
     )
-    steps = np.arange(n_past + len(indices))[:, None] + (n_past - first)
-    return np.take_along_axis(whole, steps, axis=0)
+    steps = np.arange(int(length.max()))[:, None]
+    steps = np.minimum(steps, length - 1) + (n_past - anchor)
+    return _Paths(
+        path=np.take_along_axis(whole, steps, axis=0),
+        before=past[np.minimum(anchor, limit - 1), columns],
+        is_known=n_before > anchor,
+        lowest=np.where(fits, 0, anchor),
+        highest=np.where(fits, length - 1, np.maximum(anchor, length - n_steps)),
+        anchor=anchor,
+        length=length,
+    )
 
 
-def _time_idxs(buffer: ReplayBuffer, rows: np.ndarray, length: int) -> np.ndarray:
+def _shown(
+    buffer: ReplayBuffer,
+    paths: _Paths,
+    length: np.ndarray,
+    encode_actions: Callable[[Tensor], Tensor],
+    device: torch.device,
+) -> tuple[TensorObservation, Tensor, Tensor, Tensor, Tensor]:
+    """Read what the encoder is shown."""
+    steps = np.minimum(np.arange(int(length.max()))[:, None], length - 1)
+    path = np.take_along_axis(paths.path, steps, axis=0)
+    prev = np.concatenate([paths.before[None], path]).T  # (W, L)
+    is_known = np.ones(prev.shape, bool)
+    is_known[:, 0] = paths.is_known
+    known = tensor(is_known, device)
+    return (
+        gather_trajectories(buffer, path, length, device),
+        encode_actions(tensor(buffer.act[prev], device)) * known.unsqueeze(-1),
+        tensor(buffer.rew[prev], device) * known,
+        tensor(_time_idxs(buffer, path[0], prev.shape[1]), device),
+        tensor(np.arange(prev.shape[1]) <= length[:, None], device),
+    )
+
+
+def _time_idxs(buffer: ReplayBuffer, starts: np.ndarray, length: int) -> np.ndarray:
     steps = np.arange(length)
-    start = info_array(buffer, "time_idx", rows[:, 0])
+    start = info_array(buffer, "time_idx", starts)
     if start is None:
-        return np.tile(steps, (len(rows), 1))
+        return np.tile(steps, (len(starts), 1))
     return start.astype(np.int64)[:, None] + steps

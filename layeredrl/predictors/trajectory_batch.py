@@ -16,7 +16,7 @@ from layeredrl.predictors.replay_tensors import (
     observation_rows,
     tensor,
 )
-from layeredrl.predictors.sequence_window import SequenceWindow, sample_window
+from layeredrl.predictors.sequence_window import SequenceWindow, sample_windows
 from layeredrl.utils.buffers import draw_partial_trajectories
 from layeredrl.utils.returns import n_step_returns, return_ends
 
@@ -49,7 +49,7 @@ class TrajectoryBatch(NamedTuple):
     window: SequenceWindow | None = None
 
     def rows(self, rows: slice) -> "TrajectoryBatch":
-        """Take some stretches; nothing is copied.
+        """Take some stretches, which have no windows; nothing is copied.
 
         Args:
             rows: Which ones.
@@ -57,6 +57,7 @@ class TrajectoryBatch(NamedTuple):
         Returns:
             Those stretches.
         """
+        assert self.window is None, "stretches share windows"
         return TrajectoryBatch(
             self.indices[:, rows],
             observation_rows(self.obs, rows),
@@ -67,7 +68,30 @@ class TrajectoryBatch(NamedTuple):
             self.planned[rows],
             self.validity_mask[rows],
             self.traj_len[rows],
-            None if self.window is None else self.window.rows(rows),
+        )
+
+    def first(self, n_steps: int) -> "TrajectoryBatch":
+        """Cut the stretches short; nothing is copied.
+
+        Args:
+            n_steps: Their new length, at most T.
+
+        Returns:
+            The first steps of each.
+        """
+        if n_steps == self.rew.shape[1]:
+            return self
+        return TrajectoryBatch(
+            self.indices[:n_steps],
+            _first_steps(self.obs, n_steps + 1),
+            self.act[:, :n_steps],
+            self.rew[:, :n_steps],
+            self.terminated[:, :n_steps],
+            self.n_env_steps[:, :n_steps],
+            self.planned[:, :n_steps],
+            self.validity_mask[:, :n_steps],
+            self.traj_len.clamp(max=n_steps),
+            self.window,
         )
 
     def encoded_by(self, encoder: Encoder) -> tuple[Tensor, Tensor]:
@@ -94,6 +118,12 @@ class TrajectoryBatch(NamedTuple):
         return stretch(state, length), stretch(context, length)
 
 
+def _first_steps(obs: TensorObservation, n_steps: int) -> TensorObservation:
+    if isinstance(obs, dict):
+        return {key: value[:, :n_steps] for key, value in obs.items()}
+    return obs[:, :n_steps]
+
+
 def sample_trajectory_batch(
     buffer: ReplayBuffer,
     batch_size: int,
@@ -101,6 +131,7 @@ def sample_trajectory_batch(
     encode_actions: Callable[[Tensor], Tensor],
     device: torch.device,
     max_seq_len: int | None = None,
+    stretches_per_window: int = 1,
 ) -> TrajectoryBatch:
     """Sample stretches that start at uniformly drawn transitions.
 
@@ -112,6 +143,8 @@ def sample_trajectory_batch(
         device: Where the tensors go.
         max_seq_len: Longest sequence of observations that the encoder is shown, the past
             of a stretch included; ``None`` for encoders without memory.
+        stretches_per_window: How many stretches share such a sequence (see
+            :func:`~layeredrl.predictors.sequence_window.sample_windows`).
 
     Returns:
         The batch.
@@ -120,7 +153,21 @@ def sample_trajectory_batch(
         EmptyBufferError: If the buffer is empty.
         ConfigurationError: If a stretch does not fit into ``max_seq_len``.
     """
-    indices, valid = draw_partial_trajectories(buffer, batch_size, n_steps)
+    window = None
+    if max_seq_len is None:
+        indices, valid = draw_partial_trajectories(buffer, batch_size, n_steps)
+        obs = gather_trajectories(buffer, indices, valid, device)
+    else:
+        indices, valid, window = sample_windows(
+            buffer,
+            batch_size,
+            n_steps,
+            encode_actions,
+            device,
+            max_seq_len,
+            stretches_per_window,
+        )
+        obs = window.stretch_of_observations(n_steps + 1)
     rows = np.ascontiguousarray(indices.T)  # (B, T)
     rew = tensor(buffer.rew[rows], device)
     n_env_steps = info_array(buffer, "n_env_steps", rows)
@@ -128,14 +175,6 @@ def sample_trajectory_batch(
     traj_len = torch.from_numpy(valid).to(device)
     steps = torch.arange(n_steps, device=device)
     ones = torch.ones_like(rew)
-    window = None
-    if max_seq_len is None:
-        obs = gather_trajectories(buffer, indices, valid, device)
-    else:
-        window = sample_window(
-            buffer, indices, valid, max_seq_len, encode_actions, device
-        )
-        obs = window.stretch_of_observations(n_steps + 1)
     return TrajectoryBatch(
         indices=indices,
         obs=obs,

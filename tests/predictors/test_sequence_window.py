@@ -21,9 +21,9 @@ ROWS, N_STEPS, MAX_SEQ_LEN = 64, 3, 8
 RING, EPISODE, TIME = range(3)  # what the first columns of observations tell
 
 
-def sample(buffer, n_steps=N_STEPS, max_seq_len=MAX_SEQ_LEN, rows=ROWS):
+def sample(buffer, n_steps=N_STEPS, max_seq_len=MAX_SEQ_LEN, rows=ROWS, per_window=1):
     return sample_trajectory_batch(
-        buffer, rows, n_steps, torch.Tensor.float, CPU, max_seq_len
+        buffer, rows, n_steps, torch.Tensor.float, CPU, max_seq_len, per_window
     )
 
 
@@ -32,9 +32,14 @@ def unevenly_filled(kind):
     return Filler(buffer, 0).add_unevenly(80)
 
 
+@pytest.fixture(params=(1, 4))
+def per_window(request):
+    return request.param
+
+
 @pytest.fixture(params=BUFFER_KINDS)
-def batch(request):
-    return sample(unevenly_filled(request.param))
+def batch(request, per_window):
+    return sample(unevenly_filled(request.param), per_window=per_window)
 
 
 def test_a_window_is_one_stretch_of_one_episode(batch):
@@ -51,8 +56,45 @@ def test_the_stretch_lies_at_its_place(batch):
     np.testing.assert_array_equal(
         batch.window.stretch_of_observations(N_STEPS + 1), batch.obs
     )
+    ends = batch.window.first + batch.traj_len + 1
     lengths = batch.window.mask.sum(1)
-    torch.testing.assert_close(lengths, batch.window.first + batch.traj_len + 1)
+    assert (ends <= lengths[batch.window.row]).all()
+    for row, length in enumerate(lengths):
+        assert ends[batch.window.row == row].max() == length
+
+
+def test_stretches_end_with_their_episode_their_window_or_after_all_steps(batch):
+    lengths = batch.window.mask.sum(1)[batch.window.row]
+    short = batch.traj_len < N_STEPS
+    assert short.any()
+    assert (batch.window.first + batch.traj_len + 1 == lengths)[short].all()
+
+
+def test_stretches_that_share_a_window_start_all_over_it():
+    """Where episodes fit as a whole, every transition is drawn equally often."""
+    buffer = random_buffer("ours", 14)
+    batch = sample(buffer, max_seq_len=40, rows=8000, per_window=8)
+    assert len(batch.window.obs) == 1000
+    drawn = np.bincount(batch.indices[0], minlength=60)[: buffer.maxsize]
+    stored = np.zeros(buffer.maxsize, bool)
+    stored[buffer.sample_indices(0)] = True
+    assert (drawn[~stored] == 0).all()
+    np.testing.assert_allclose(drawn[stored] / 8000, 1 / stored.sum(), rtol=0.4)
+
+
+def test_the_last_window_may_serve_fewer_stretches():
+    batch = sample(random_buffer("ours", 14), rows=9, per_window=4)
+    assert batch.window.row.tolist() == [0] * 4 + [1] * 4 + [2]
+
+
+def test_windows_of_long_episodes_leave_room_for_several_stretches():
+    buffer = Filler(
+        make_buffer("ours", 120, 4), 0, p_terminated=0.0, p_truncated=0.0
+    ).add(30)
+    batch = sample(buffer, 2, 13, per_window=16)
+    assert len(torch.unique(batch.window.first)) > 3
+    deep = batch.obs[:, 0, TIME] >= 6
+    assert (batch.window.first[deep] >= 6).all()
 
 
 def test_windows_are_cut_only_where_they_are_full(batch):
@@ -93,12 +135,12 @@ def previous_steps(buffer):
     return told
 
 
-def test_previous_actions_and_rewards_are_those_before():
+def test_previous_actions_and_rewards_are_those_before(per_window):
     buffer = unevenly_filled("ours")
     told = previous_steps(buffer)
-    window = sample(buffer).window
+    window = sample(buffer, per_window=per_window).window
     n_at_start = 0
-    for row in range(ROWS):
+    for row in range(len(window.obs)):
         for step in range(int(window.mask[row].sum())):
             key = tuple(window.obs[row, step, : TIME + 1].int().tolist())
             action, reward = told.get(key, (np.zeros(2), 0.0))
@@ -125,13 +167,6 @@ def test_time_is_what_was_stored():
 def test_time_counts_from_the_window_without():
     window = sample(random_buffer()).window
     assert window.time_idxs.tolist() == [list(range(window.mask.shape[1]))] * ROWS
-
-
-def test_rows_are_taken_together():
-    batch = sample(random_buffer())
-    part = batch.rows(slice(3, 9)).window
-    for whole, some in zip(batch.window, part, strict=True):
-        np.testing.assert_array_equal(whole[3:9], some)
 
 
 @pytest.mark.parametrize("max_seq_len", [4, 5])
