@@ -224,6 +224,19 @@ def test_the_house_can_be_drawn():
     house.plt.close(figure)
 
 
+def test_the_backbones_can_be_drawn():
+    backbones = load_script("draw_backbones")
+    batch = backbones.sample()
+    window = batch.window
+    assert window.obs.shape[1] == backbones.MAX_SEQ_LEN  # the widest fills the picture
+    assert not window.mask.all() and (window.time_idxs[:, 0] > 0).any()
+    figure = backbones.draw()
+    texts = {text.get_text() for axes in figure.axes for text in axes.texts}
+    assert {stage.title for stage in backbones.STAGES.values()} <= texts
+    backbones.plt.close(figure)
+    assert backbones.PICTURE.stat().st_size < 200_000
+
+
 # The site
 
 
