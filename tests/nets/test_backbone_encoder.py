@@ -156,6 +156,26 @@ def test_statistics_of_inputs_follow_valid_steps_only():
     assert not torch.equal(encoder.tstep_encoder.in_norm.mu, before)
 
 
+def test_pictures_are_centered_on_what_was_observed():
+    space = pictures(4)
+    kwargs = {"step": seeing(GridworldCNN), "traj": None}
+    torch.manual_seed(0)
+    encoder = backbone(space, **kwargs)
+    torch.manual_seed(0)
+    plain = backbone(space, center_images=False, **kwargs)
+    plain.load_state_dict(
+        {k: v for k, v in encoder.state_dict().items() if not k.startswith("images.")}
+    )
+    bright = torch.randint(200, 210, (8, 4, 4, 3), dtype=torch.uint8)
+    obs = {"vector": torch.zeros(8, 0), "observation": bright}
+    before = encoder(obs)[0]
+    for x in (encoder, plain):
+        x.observe(obs, obs)
+    torch.testing.assert_close(before, plain(obs)[0])
+    state, _ = encoder(obs)
+    assert state.std(0).mean() > 5 * before.std(0).mean()
+
+
 def test_half_precision():
     one = case(traj=TRANSFORMER)
     encoder, told = build(one), story(one)

@@ -12,7 +12,7 @@ from gymnasium.wrappers import FlattenObservation, TimeLimit
 from tianshou.data import Batch
 
 from layeredrl.errors import ConfigurationError, ShapeError, SpaceError
-from layeredrl.nets import BackboneEncoder
+from layeredrl.nets import BackboneEncoder, ReachedRewardNet, RewardNet
 from layeredrl.nets.cnn import GridworldCNN, IMPALAishCNN
 from layeredrl.nets.traj_encoders import FFTrajEncoder, TformerTrajEncoder
 from layeredrl.predictors import (
@@ -148,6 +148,26 @@ def test_defaults_are_a_transformer_and_no_memory():
     memory = get_memory_predictor_factory(env).partial_encoder.keywords
     assert memory["partial_traj_encoder"].func is TformerTrajEncoder
     assert TINY_CNN(env).partial_encoder.keywords["partial_traj_encoder"] is None
+
+
+@pytest.mark.parametrize("get", [get_memory_predictor_factory, TINY_CNN])
+def test_goal_environments_pay_for_what_was_reached(get):
+    for space, kind in ((GOAL_PICTURES, ReachedRewardNet), (PICTURES, RewardNet)):
+        predictor = predictor_of(
+            get(Spaces(obs=space)), space, Spaces().single_action_space
+        )
+        assert type(predictor.rew_func) is kind
+
+
+def test_pictures_are_shifted_if_asked_for():
+    for shifts in (True, False):
+        factory = TINY_CNN(Spaces(obs=PICTURES), drqv2_aug=shifts)
+        encoder = predictor_of(factory, PICTURES, Spaces().single_action_space).encoder
+        images = torch.randint(0, 256, (6, 16, 16, 3), dtype=torch.uint8)
+        obs = {"vector": torch.zeros(6, 2), "observation": images}
+        encoder.train()
+        one, other = encoder(obs)[0], encoder(obs)[0]
+        assert torch.equal(one, other) != shifts
 
 
 # Actions
