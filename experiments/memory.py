@@ -51,7 +51,7 @@ class MemoryArguments(PlannerArguments):
     """Goal environments: observation keys that make up the latent state."""
     n_context_features: int = 4
     """Learned features of the context."""
-    k_steps: int = 4
+    k_steps: int = 16
     """Steps of each sampled stretch on which rewards and model are learned."""
     encoder_warm_up: int = 0
     """Bursts of updates in which only encoder and reward learn."""
@@ -67,7 +67,7 @@ class MemoryArguments(PlannerArguments):
     """Steps for which a random action is kept."""
     updates_per_env_step: float = 0.4
     """Updates of the predictor per environment step."""
-    batch_size: int = 256
+    batch_size: int = 128
     """Partial trajectories per update, for reward and value."""
     test_interval: int = 4000
     """Environment steps between periodic tests; 0 for none."""

@@ -54,7 +54,7 @@ class BackboneEncoder(Encoder):
         partial_tstep_encoder: TstepEncoderType,
         partial_traj_encoder: TrajEncoderType | None = None,
         max_seq_len: int = 64,
-        stretches_per_window: int = 8,
+        stretches_per_window: int = 4,
         state_keys: Sequence[str] = (),
         n_state_features: int = 0,
         context_keys: Sequence[str] = (),

@@ -8,6 +8,7 @@ from layeredrl.predictors.default_predictor_factory import (
     get_default_predictor_factory,
 )
 from layeredrl.predictors.flat_predictor_factory import get_flat_predictor_factory
+from layeredrl.predictors.imagination_predictor import ImaginationPredictor
 from layeredrl.predictors.predictor import Predictor
 from layeredrl.predictors.predictor_factory import PredictorFactory
 from layeredrl.predictors.reward_predictor import RewardPredictor
@@ -15,6 +16,7 @@ from layeredrl.predictors.rewarded_rollout import RewardedRollout, distinct_part
 from layeredrl.predictors.static_predictor import StaticPredictor
 
 __all__ = [
+    "ImaginationPredictor",
     "Predictor",
     "PredictorFactory",
     "RewardPredictor",
