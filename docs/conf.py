@@ -146,7 +146,8 @@ def tidy_docstring(
     if lines[:1] == [_SHIELD]:
         del lines[:2]
     lines[:] = [
-        re.sub(r"(?<=, )\*(?=\w)", r"\*", line)  # shapes such as (B, *shape)
+        # Shapes such as (B, *shape) or (*shape, 3).
+        re.sub(r"(?<=, )\*(?=\w)|(?<=\()\*(?=[\w.]+[,)])", r"\*", line)
         for line in lines
         if not line.startswith("Create new instance of")  # named tuples
     ]
