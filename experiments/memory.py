@@ -59,7 +59,7 @@ class MemoryArguments(PlannerArguments):
     """Of encoder and reward at the start; it falls to a tenth in a straight line."""
     n_envs: int = 16
     """Environment instances that collect experience."""
-    total_env_steps: int = 16_000
+    total_env_steps: int = 24_000
     """Environment steps of training, over all instances."""
     horizon: int = 15
     """Planned steps."""
@@ -69,7 +69,7 @@ class MemoryArguments(PlannerArguments):
     """Updates of the predictor per environment step."""
     batch_size: int = 128
     """Partial trajectories per update, for reward and value."""
-    test_interval: int = 4000
+    test_interval: int = 8000
     """Environment steps between periodic tests; 0 for none."""
 
 

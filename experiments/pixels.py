@@ -10,6 +10,7 @@ from experiments.planner import PlannerArguments, run_planner
 from experiments.training import main
 from layeredrl.nets.cnn import CNN, DrQCNN, GridworldCNN, IMPALAishCNN, NatureishCNN
 from layeredrl.predictors import PredictorFactory, get_pixel_predictor_factory
+from layeredrl.utils.schedules import LinearSchedule
 
 CNNName = Literal["nature", "drq", "impala", "gridworld"]
 CNNS: dict[CNNName, type[CNN]] = {
@@ -36,21 +37,23 @@ class PixelArguments(PlannerArguments):
     """Learned features of the latent state."""
     n_context_features: int = 8
     """Learned features of the context."""
-    k_steps: int = 4
-    """Steps of each sampled stretch on which the reward is learned."""
-    encoder_warm_up: int = 10
+    imagination_steps: int = 12
+    """Steps that are imagined in training, whose rewards teach encoder and model."""
+    encoder_warm_up: int = 4
     """Bursts of updates in which only encoder and reward learn."""
     learning_rate: float = 1e-3
-    """Of encoder, reward and model."""
+    """Of encoder, reward and model at the start; it falls to a tenth in a straight line."""
+    n_envs: int = 16
+    """Environment instances that collect experience."""
     total_env_steps: int = 20_000
     """Environment steps of training, over all instances."""
     horizon: int = 15
     """Planned steps."""
     hold: int = 10
     """Steps for which a random action is kept."""
-    updates_per_env_step: float = 0.25
+    updates_per_env_step: float = 0.2
     """Updates of the predictor per environment step."""
-    batch_size: int = 32
+    batch_size: int = 96
     """Partial trajectories per update, for reward and value."""
     model_batch_size: int = 64
     """Transitions per update, for the model."""
@@ -75,6 +78,11 @@ def choose_predictor(arguments: PixelArguments, env: VectorEnv) -> PredictorFact
     Returns:
         Its factory.
     """
+    falling = LinearSchedule(
+        arguments.learning_rate,
+        0.1 * arguments.learning_rate,
+        arguments.total_env_steps,
+    )
     return get_pixel_predictor_factory(
         env,
         CNNS[arguments.cnn],
@@ -82,11 +90,12 @@ def choose_predictor(arguments: PixelArguments, env: VectorEnv) -> PredictorFact
         n_state_features=arguments.n_state_features,
         n_context_features=arguments.n_context_features,
         n_models=arguments.n_models,
-        k_steps=arguments.k_steps,
+        k_steps=1,
+        imagination_steps=arguments.imagination_steps,
         encoder_warm_up=arguments.encoder_warm_up,
-        encoder_lr=arguments.learning_rate,
-        reward_lr=arguments.learning_rate,
-        model_lr=arguments.learning_rate,
+        encoder_lr=falling,
+        reward_lr=falling,
+        model_lr=falling,
         gamma=arguments.gamma,
     )
 
