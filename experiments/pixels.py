@@ -31,7 +31,7 @@ class PixelArguments(PlannerArguments):
     """Keyword arguments of the environment as ``name=value``, values as in Python."""
     cnn: CNNName = "nature"
     """Network that reads pictures."""
-    drqv2_aug: bool = False
+    drqv2_aug: bool = True
     """Whether pictures are shifted at random in training."""
     n_state_features: int = 8
     """Learned features of the latent state."""
@@ -51,7 +51,7 @@ class PixelArguments(PlannerArguments):
     """Planned steps."""
     hold: int = 10
     """Steps for which a random action is kept."""
-    updates_per_env_step: float = 0.2
+    updates_per_env_step: float = 0.25
     """Updates of the predictor per environment step."""
     batch_size: int = 96
     """Partial trajectories per update, for reward and value."""
