@@ -67,6 +67,7 @@ def test_stopped_once_anywhere(stop, whole, levels_below, tmp_path):
     assert_same(whole, resumed)
 
 
+@pytest.mark.slow
 def test_stopped_many_times(whole, levels_below, tmp_path):
     resumed = stopped_and_resumed(tmp_path / "run", STOPS, levels_below, MAZE)
     assert_same(whole, resumed)
@@ -97,6 +98,7 @@ def test_fetch_reach_too(stops, tmp_path, tmp_path_factory):
     whole.close()
 
 
+@pytest.mark.slow
 def test_pictures_stored_once_too(tmp_path):
     whole = Run(tmp_path / "whole", **PICTURES).until(TOTAL)
     resumed = stopped_and_resumed(tmp_path / "run", STOPS, [], PICTURES)
@@ -110,6 +112,7 @@ def test_pictures_stored_once_too(tmp_path):
     whole.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 def test_latents_that_remember_too(dropout, tmp_path):
     """A Transformer's window of each running episode, and what dropout draws."""

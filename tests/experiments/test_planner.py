@@ -106,6 +106,7 @@ def test_the_table_shows_the_random_floor(finished):
     assert f"{finished.result['random_return_mean']:.2f}" in table
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run(finished, tmp_path):
     again = run(dataclasses.replace(TINY, run_dir=tmp_path / "again"))
     for name in ("return_mean", "success_any", "random_return_mean"):
@@ -120,7 +121,7 @@ def test_the_same_seed_gives_the_same_run(finished, tmp_path):
         {"env_id": "CartPole-v1"},
         {"env_id": "Pendulum-v1", "use_value": True, "optimizer": "mppi"},
         {"optimizer": "cem", "n_models": 2, "disagreement_weight": -1.0},
-        {"optimizer": "gradient"},
+        pytest.param({"optimizer": "gradient"}, marks=pytest.mark.slow),
         {"optimizer": "random-shooting", "random_probability": 0.5},
         {
             "state_keys": ("achieved_goal", "observation"),

@@ -29,6 +29,7 @@ def shown(finished):
     return {name: finished.result[name] for name in numbers}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env_id", ["Maze2D-Open-v0", "Pendulum-v1"])
 def test_interrupted_and_resumed_equals_one_run(env_id, tmp_path, monkeypatch):
     small = dataclasses.replace(TINY, env_id=env_id, n_eval_episodes=2, n_eval_envs=2)
@@ -64,6 +65,7 @@ def test_interrupted_and_resumed_equals_one_run(env_id, tmp_path, monkeypatch):
     assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_resuming_what_is_finished_evaluates_again(tmp_path):
     small = dataclasses.replace(
         TINY, run_dir=tmp_path / "run", total_env_steps=240, n_eval_episodes=2
