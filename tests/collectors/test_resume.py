@@ -73,6 +73,7 @@ def test_stopped_many_times(whole, levels_below, tmp_path):
     assert_same(whole, resumed)
 
 
+@pytest.mark.slow
 def test_checkpoints_on_the_way_change_nothing(whole, levels_below, tmp_path):
     run = Run(tmp_path / "run", levels_below=levels_below, **MAZE)
     run.until(TOTAL, checkpoint_interval=20)
@@ -146,6 +147,7 @@ def test_latents_that_remember_too(dropout, tmp_path):
     assert memories[0]["time"].any() and len(memories[0]["memory"]) == 4
 
 
+@pytest.mark.slow
 def test_a_log_that_ran_ahead_is_cut_back(whole, levels_below, tmp_path):
     run = Run(tmp_path / "run", levels_below=levels_below, **MAZE)
     run.until(100)

@@ -119,14 +119,19 @@ def test_the_same_seed_gives_the_same_run(finished, tmp_path):
     "changes",
     [
         {"env_id": "CartPole-v1"},
-        {"env_id": "Pendulum-v1", "use_value": True, "optimizer": "mppi"},
-        {"optimizer": "cem", "n_models": 2, "disagreement_weight": -1.0},
-        pytest.param({"optimizer": "gradient"}, marks=pytest.mark.slow),
-        {"optimizer": "random-shooting", "random_probability": 0.5},
-        {
-            "state_keys": ("achieved_goal", "observation"),
-            "env_kwargs": ("reward_type=sparse", "max_episode_steps=40"),
-        },
+        *(
+            pytest.param(changes, marks=pytest.mark.slow)
+            for changes in (
+                {"env_id": "Pendulum-v1", "use_value": True, "optimizer": "mppi"},
+                {"optimizer": "cem", "n_models": 2, "disagreement_weight": -1.0},
+                {"optimizer": "gradient"},
+                {"optimizer": "random-shooting", "random_probability": 0.5},
+                {
+                    "state_keys": ("achieved_goal", "observation"),
+                    "env_kwargs": ("reward_type=sparse", "max_episode_steps=40"),
+                },
+            )
+        ),
     ],
     ids=str,
 )
