@@ -7,6 +7,7 @@ from tianshou.data import Batch, ReplayBuffer
 from torch import Tensor
 
 from layeredrl.errors import ConfigurationError
+from layeredrl.predictors.losses import masked_mean
 from layeredrl.predictors.replay_tensors import as_batch
 from layeredrl.predictors.reward_predictor import RewardPredictor
 from layeredrl.predictors.rewarded_rollout import distinct_particles, rollout_rewards
@@ -119,7 +120,7 @@ class ImaginationPredictor(RewardPredictor):
         rew = rollout_rewards(self._reward, rollout, context, paid.act)
         scale = 1.0 if self.rew_func is None else self.rew_func.output_scale
         error = (distinct_particles(rew) - paid.rew[:, None, None]) / scale
-        rew_loss = _masked_mean(error.square().mean((1, 2)), paid.validity_mask)
+        rew_loss = masked_mean(error.square().mean((1, 2)), paid.validity_mask)
         n_steps = min(self.imagination_steps, batch.next_state.shape[1])
         # What imagination shall meet does not move towards it.
         actual = batch.next_state[:, :n_steps].detach()
@@ -127,8 +128,4 @@ class ImaginationPredictor(RewardPredictor):
         states = distinct_particles(rollout.state)[..., 1 : n_steps + 1, :]
         error = (states - actual[:, None, None]) / spread
         mask = batch.validity_mask[:, :n_steps]
-        return rew_loss, _masked_mean(error.square().mean((1, 2, -1)), mask)
-
-
-def _masked_mean(x: Tensor, mask: Tensor) -> Tensor:
-    return (x * mask).sum() / mask.sum().clamp(min=1.0)
+        return rew_loss, masked_mean(error.square().mean((1, 2, -1)), mask)

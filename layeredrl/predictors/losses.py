@@ -30,7 +30,7 @@ def reward_loss(
     context = batch.contexts.unsqueeze(1).expand(-1, batch.state.shape[1], -1)
     predicted = reward(batch.state, context, batch.act, batch.next_state)
     error = (predicted - batch.rew) / rew_func.output_scale
-    return _masked_mean(error.square(), batch.validity_mask)
+    return masked_mean(error.square(), batch.validity_mask)
 
 
 def value_loss(batch: Batch, val_func: FittedFunction | None) -> Tensor:
@@ -53,7 +53,7 @@ def value_loss(batch: Batch, val_func: FittedFunction | None) -> Tensor:
     )
     error = (predicted - batch.value) / val_func.output_scale
     mask = (batch.validity_mask * batch.planned)[:, :k_steps]
-    return _masked_mean(error.square(), mask)
+    return masked_mean(error.square(), mask)
 
 
 def as_transitions(batch: Batch) -> LatentTransitions:
@@ -75,5 +75,14 @@ def as_transitions(batch: Batch) -> LatentTransitions:
     )
 
 
-def _masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Average over valid entries.
+
+    Args:
+        x: Numbers of any shape.
+        mask: 1.0 for valid ones, 0.0 for others, of the same shape.
+
+    Returns:
+        Scalar; 0 if none is valid.
+    """
     return (x * mask).sum() / mask.sum().clamp(min=1.0)
