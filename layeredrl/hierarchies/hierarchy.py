@@ -28,14 +28,13 @@ from layeredrl.hierarchies.space_fitting import (
     check_same_spaces,
     decision_intervals,
     resolve_spaces,
-    single_spaces,
 )
 from layeredrl.levels import Level, LevelSpec, RunningLevel
 from layeredrl.types import Observation
 from layeredrl.utils.checkpoints import to_array
 from layeredrl.utils.observation_maps import MapDescription, observation_map
 from layeredrl.utils.seeding import spawn
-from layeredrl.utils.spaces import ObservationLayout, features_to_action
+from layeredrl.utils.spaces import ObservationLayout, features_to_action, single_spaces
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -9,11 +9,12 @@ import gymnasium as gym
 from gymnasium.vector import VectorEnv
 
 from layeredrl.errors import CheckpointError, ConfigurationError
-from layeredrl.hierarchies.space_fitting import describe_spaces, single_spaces
+from layeredrl.hierarchies.space_fitting import describe_spaces
 from layeredrl.levels import Level
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
 from layeredrl.utils.observation_maps import MapDescription
 from layeredrl.utils.recipe_codec import decode, encode
+from layeredrl.utils.spaces import single_spaces
 
 if TYPE_CHECKING:
     from layeredrl.hierarchies.hierarchy import Hierarchy

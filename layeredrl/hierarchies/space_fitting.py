@@ -10,26 +10,7 @@ from gymnasium.vector import VectorEnv
 from layeredrl.errors import ConfigurationError, LevelInputError, SpaceError
 from layeredrl.levels import Level
 from layeredrl.utils.space_leaves import leaves
-from layeredrl.utils.spaces import action_dim, inner_bounds
-
-
-def single_spaces(env: gym.Env | VectorEnv) -> tuple[gym.Space, gym.Space]:
-    """Read the spaces of a single instance.
-
-    Args:
-        env: An environment or vector environment.
-
-    Returns:
-        Observation and action space.
-
-    Raises:
-        ConfigurationError: If it is neither.
-    """
-    if isinstance(env, VectorEnv):
-        return env.single_observation_space, env.single_action_space
-    if isinstance(env, gym.Env):
-        return env.observation_space, env.action_space
-    raise ConfigurationError(f"expected an environment, got {env!r}")
+from layeredrl.utils.spaces import action_dim, inner_bounds, single_spaces
 
 
 def describe_spaces(

@@ -10,7 +10,12 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from layeredrl.errors import ConfigurationError, ShapeError
-from layeredrl.nets.encoder import Encoder, Memory, TensorObservation
+from layeredrl.nets.encoder import (
+    Encoder,
+    Memory,
+    TensorObservation,
+    map_observation,
+)
 from layeredrl.nets.hidden_rows import (
     empty_hidden_state,
     gather_rows,
@@ -124,7 +129,7 @@ class BackboneEncoder(Encoder):
         """Encode observations, each as the first of an episode."""
         lead = vector_part(obs).shape[:-1]
         n = lead.numel()
-        flat = _map_parts(obs, lambda x: x.reshape(n, 1, *x.shape[len(lead) :]))
+        flat = map_observation(obs, lambda x: x.reshape(n, 1, *x.shape[len(lead) :]))
         vector = vector_part(flat)
         rl2s = vector.new_zeros(n, 1, *self._rl2_space.shape)
         times = torch.zeros(n, 1, dtype=torch.int64, device=vector.device)
@@ -142,7 +147,7 @@ class BackboneEncoder(Encoder):
         memory: Memory,
     ) -> tuple[Tensor, Tensor, Memory]:
         """Encode one more observation of each instance; the memory changes in place."""
-        sequence = _map_parts(obs, lambda x: x.unsqueeze(1))
+        sequence = map_observation(obs, lambda x: x.unsqueeze(1))
         rl2s = self._told(prev_reward, prev_action).unsqueeze(1)
         embedding = self.tstep_encoder(self._seen(sequence), rl2s)
         if self.traj_encoder is not None:
@@ -264,14 +269,6 @@ def _padded(x: Tensor, invalid: Tensor) -> Tensor:
     return x.masked_fill(
         invalid.view(*invalid.shape, *[1] * (x.ndim - 2)), MAGIC_PAD_VAL
     )
-
-
-def _map_parts(
-    obs: TensorObservation, function: Callable[[Tensor], Tensor]
-) -> TensorObservation:
-    if isinstance(obs, dict):
-        return {key: function(value) for key, value in obs.items()}
-    return function(obs)
 
 
 def _check_sizes(

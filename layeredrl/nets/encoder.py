@@ -1,6 +1,7 @@
 """The contract of all encoders, with and without memory."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,23 @@ TensorObservation = Tensor | dict[str, Tensor]
 """Observations (..., O), or a dict of a vector part and images."""
 Memory = Any
 """What an encoder carries from step to step; ``None`` for memoryless ones."""
+
+
+def map_observation(
+    obs: TensorObservation, function: Callable[[Tensor], Tensor]
+) -> TensorObservation:
+    """Apply a function to observations, or to the vector part and each image.
+
+    Args:
+        obs: Observations, or a dict of a vector part and images.
+        function: What to apply.
+
+    Returns:
+        The results, of the same form.
+    """
+    if isinstance(obs, dict):
+        return {key: function(value) for key, value in obs.items()}
+    return function(obs)
 
 
 class Encoder(nn.Module, ABC):

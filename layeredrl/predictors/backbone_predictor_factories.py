@@ -18,12 +18,12 @@ from layeredrl.nets.traj_encoders import TformerTrajEncoder
 from layeredrl.nets.tstep_encoders import CNNTstepEncoder, FFTstepEncoder
 from layeredrl.predictors.default_predictor_factory import (
     STATE_KEY,
-    observation_spaces,
+    outermost_dict_space,
 )
 from layeredrl.predictors.imagination_predictor import ImaginationPredictor
 from layeredrl.predictors.predictor_factory import PredictorFactory
 from layeredrl.predictors.reward_predictor import RewardPredictor
-from layeredrl.utils.spaces import ObservationLayout
+from layeredrl.utils.spaces import ObservationLayout, single_spaces
 
 _STEP = partial(FFTstepEncoder, d_hidden=128, d_output=64)
 _TRANSFORMER = partial(
@@ -77,13 +77,13 @@ def get_memory_predictor_factory(
     Raises:
         SpaceError: If there is no such observation key.
     """
-    space = _observation_space(env)
+    space, env_actions = _spaces(env)
     if state_keys is None:
         state_keys = _default_state_keys(space)
     encoder = partial(
         BackboneEncoder,
         observation_space=space,
-        action_space=_action_space(env) if action_space is None else action_space,
+        action_space=env_actions if action_space is None else action_space,
         partial_tstep_encoder=tstep_encoder_type,
         partial_traj_encoder=traj_encoder_type,
         max_seq_len=max_seq_len,
@@ -141,7 +141,7 @@ def get_pixel_predictor_factory(
     Raises:
         SpaceError: If there is no picture under that key.
     """
-    space = _observation_space(env)
+    space, env_actions = _spaces(env)
     images = [name or ONLY_KEY for name in ObservationLayout.of(space).images]
     if pixel_key not in images:
         raise SpaceError(
@@ -151,7 +151,7 @@ def get_pixel_predictor_factory(
     encoder = partial(
         BackboneEncoder,
         observation_space=space,
-        action_space=_action_space(env) if action_space is None else action_space,
+        action_space=env_actions if action_space is None else action_space,
         partial_tstep_encoder=partial(
             CNNTstepEncoder,
             cnn_type=cnn_type,
@@ -196,17 +196,11 @@ def _factory(
     )
 
 
-def _observation_space(env: gym.Env | VectorEnv) -> spaces.Space:
-    """Find the outermost dict space, else the space of the environment."""
-    found = list(observation_spaces(env))
-    dicts = [space for space in found if isinstance(space, spaces.Dict)]
-    return dicts[0] if dicts else found[0]
-
-
-def _action_space(env: gym.Env | VectorEnv) -> spaces.Space:
-    if isinstance(env, VectorEnv):
-        return env.single_action_space
-    return env.action_space
+def _spaces(env: gym.Env | VectorEnv) -> tuple[spaces.Space, spaces.Space]:
+    """Find the unflattened observation space and the action space of one instance."""
+    observation_space, action_space = single_spaces(env)
+    unflattened = outermost_dict_space(env)
+    return observation_space if unflattened is None else unflattened, action_space
 
 
 def _is_goal_based(space: spaces.Space) -> bool:

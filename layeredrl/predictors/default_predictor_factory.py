@@ -77,15 +77,28 @@ def goal_observation_space(env: gym.Env | VectorEnv) -> spaces.Dict:
     Raises:
         SpaceError: If it has no achieved or no desired goal.
     """
-    found: spaces.Space | None = None
-    for found in observation_spaces(env):
-        if isinstance(found, spaces.Dict):
-            break
-    if not isinstance(found, spaces.Dict):
-        raise _not_goal_based(str(found))
+    found = outermost_dict_space(env)
+    if found is None:
+        *_, innermost = _observation_spaces(env)
+        raise _not_goal_based(str(innermost))
     if not {STATE_KEY, CONTEXT_KEY} <= set(found):
         raise _not_goal_based(f"a Dict with keys {list(found)}")
     return found
+
+
+def outermost_dict_space(env: gym.Env | VectorEnv) -> spaces.Dict | None:
+    """Find the dict that flattening wrappers around an environment flatten.
+
+    Args:
+        env: An environment or vector environment.
+
+    Returns:
+        The outermost dict space of a single instance's observations, if there is one.
+    """
+    for found in _observation_spaces(env):
+        if isinstance(found, spaces.Dict):
+            return found
+    return None
 
 
 def _not_goal_based(found: str) -> SpaceError:
@@ -95,15 +108,8 @@ def _not_goal_based(found: str) -> SpaceError:
     )
 
 
-def observation_spaces(env: gym.Env | VectorEnv) -> Iterator[spaces.Space]:
-    """Walk from the outermost wrapper to the environment itself.
-
-    Args:
-        env: An environment or vector environment.
-
-    Yields:
-        The observation space of a single instance at each of them.
-    """
+def _observation_spaces(env: gym.Env | VectorEnv) -> Iterator[spaces.Space]:
+    """Walk from the outermost wrapper to the environment itself."""
     if isinstance(env, VectorEnv):
         yield from _vector_observation_spaces(env)
         return
@@ -119,11 +125,11 @@ def _vector_observation_spaces(env: VectorEnv) -> Iterator[spaces.Space]:
         env = env.env
     yield env.single_observation_space
     if isinstance(env, SyncVectorEnv):
-        yield from observation_spaces(env.envs[0])
+        yield from _observation_spaces(env.envs[0])
     elif isinstance(env, AsyncVectorEnv):
         # The instances live in other processes; one more tells what they look like.
         instance = env.env_fns[0]()
         try:
-            yield from list(observation_spaces(instance))
+            yield from list(_observation_spaces(instance))
         finally:
             instance.close()

@@ -5,7 +5,7 @@ from tianshou.data import Batch
 from torch import Tensor
 
 from layeredrl.nets import Encoder
-from layeredrl.nets.encoder import TensorObservation
+from layeredrl.nets.encoder import map_observation
 from layeredrl.predictors.replay_tensors import as_batch
 from layeredrl.predictors.trajectory_batch import TrajectoryBatch
 from layeredrl.predictors.transition_batch import TransitionBatch
@@ -48,8 +48,8 @@ def picked_transitions(
     rows = torch.searchsorted(ends, flat, right=True)
     steps = flat - (ends - batch.traj_len)[rows]
     transitions = TransitionBatch(
-        _at(batch.obs, rows, steps),
-        _at(batch.obs, rows, steps + 1),
+        map_observation(batch.obs, lambda x: x[rows, steps]),
+        map_observation(batch.obs, lambda x: x[rows, steps + 1]),
         batch.act[rows, steps],
         batch.terminated[rows, steps],
     )
@@ -77,9 +77,3 @@ def _model_batch(
         "validity_mask": state.new_ones(len(state)),
     }
     return as_batch(fields)
-
-
-def _at(obs: TensorObservation, rows: Tensor, steps: Tensor) -> TensorObservation:
-    if isinstance(obs, dict):
-        return {key: value[rows, steps] for key, value in obs.items()}
-    return obs[rows, steps]

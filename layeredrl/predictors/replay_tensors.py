@@ -9,7 +9,7 @@ from tianshou.data import Batch, ReplayBuffer
 from torch import Tensor
 
 from layeredrl.errors import ConfigurationError
-from layeredrl.nets.encoder import TensorObservation
+from layeredrl.nets.encoder import TensorObservation, map_observation
 from layeredrl.utils.buffers import TransitionBuffer
 
 ArrayObservation = np.ndarray | dict[str, np.ndarray]
@@ -89,9 +89,7 @@ def observation_rows(obs: TensorObservation, rows: slice) -> TensorObservation:
     Returns:
         Those rows.
     """
-    if isinstance(obs, dict):
-        return {key: value[rows] for key, value in obs.items()}
-    return obs[rows]
+    return map_observation(obs, lambda x: x[rows])
 
 
 def gather(stored: np.ndarray | Batch, indices: np.ndarray) -> ArrayObservation:

@@ -13,12 +13,14 @@ from torch.nn import Module
 from layeredrl.errors import ConfigurationError
 from layeredrl.models import Model
 from layeredrl.nets import TransitionReward
+from layeredrl.nets.encoder import map_observation
 from layeredrl.predictors.delta_standardizer import DeltaStandardizer
 from layeredrl.predictors.grouped_adam import GroupedAdam
 from layeredrl.predictors.losses import as_transitions, reward_loss, value_loss
 from layeredrl.predictors.model_batch import encoded_transitions, picked_transitions
 from layeredrl.predictors.predictor import Predictor
 from layeredrl.predictors.replay_tensors import as_batch, as_observation
+from layeredrl.predictors.sequence_window import check_stretch
 from layeredrl.predictors.trajectory_batch import (
     TrajectoryBatch,
     sample_trajectory_batch,
@@ -131,7 +133,8 @@ class RewardPredictor(Predictor):
             log_interval,
         )
         _check_numbers(gamma, tau, k_steps, n_steps, clip_grad_max_norm)
-        _check_stretch(k_steps + n_steps, self.encoder.max_seq_len)
+        if self.encoder.max_seq_len is not None:
+            check_stretch(k_steps + n_steps, self.encoder.max_seq_len)
         self.gamma, self.tau = gamma, tau
         self.k_steps, self.n_steps = k_steps, n_steps
         self.learn_encoder = learn_encoder
@@ -451,7 +454,7 @@ class RewardPredictor(Predictor):
                 gamma,
             )
         fields = batch._asdict() | {
-            "obs": _without_last(batch.obs),
+            "obs": map_observation(batch.obs, lambda x: x[:, :-1]),
             "state": state[:, :-1],
             "next_state": state[:, 1:],
             "contexts": context[:, 0],
@@ -518,20 +521,6 @@ class RewardPredictor(Predictor):
 
 def _parameters(module: Module | None) -> list[nn.Parameter]:
     return [] if module is None else list(module.parameters())
-
-
-def _without_last(obs: Tensor | dict[str, Tensor]) -> Tensor | dict[str, Tensor]:
-    if isinstance(obs, dict):
-        return {key: value[:, :-1] for key, value in obs.items()}
-    return obs[:, :-1]
-
-
-def _check_stretch(n_steps: int, max_seq_len: int | None) -> None:
-    if max_seq_len is not None and n_steps >= max_seq_len:
-        raise ConfigurationError(
-            f"stretches of {n_steps} steps (k_steps + n_steps) and their last successor "
-            f"do not fit into the encoder's max_seq_len of {max_seq_len}"
-        )
 
 
 def _check_numbers(

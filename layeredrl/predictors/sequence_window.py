@@ -9,7 +9,7 @@ from tianshou.data import ReplayBuffer
 from torch import Tensor
 
 from layeredrl.errors import ConfigurationError
-from layeredrl.nets.encoder import TensorObservation
+from layeredrl.nets.encoder import TensorObservation, map_observation
 from layeredrl.predictors.replay_tensors import (
     gather_trajectories,
     info_array,
@@ -68,9 +68,7 @@ class SequenceWindow(NamedTuple):
         Returns:
             Observations (B, n_steps, O), or a dict of such.
         """
-        if isinstance(self.obs, dict):
-            return {k: self.stretch(x, n_steps) for k, x in self.obs.items()}
-        return self.stretch(self.obs, n_steps)
+        return map_observation(self.obs, lambda x: self.stretch(x, n_steps))
 
 
 class _Paths(NamedTuple):
@@ -90,6 +88,23 @@ class _Paths(NamedTuple):
     """Place of the transition that was drawn, (W,)."""
     length: np.ndarray
     """Numbers of transitions, (W,)."""
+
+
+def check_stretch(n_steps: int, max_seq_len: int) -> None:
+    """Check that stretches fit into windows.
+
+    Args:
+        n_steps: Their length.
+        max_seq_len: Longest window.
+
+    Raises:
+        ConfigurationError: If they do not.
+    """
+    if n_steps >= max_seq_len:
+        raise ConfigurationError(
+            f"stretches of {n_steps} steps (k_steps + n_steps) and their last "
+            f"successor do not fit into the encoder's max_seq_len of {max_seq_len}"
+        )
 
 
 def sample_windows(
@@ -125,11 +140,7 @@ def sample_windows(
         ConfigurationError: If the stretches do not fit into a window, or a size is not
             positive.
     """
-    if n_steps + 1 > max_seq_len:
-        raise ConfigurationError(
-            f"stretches of {n_steps} steps (k_steps + n_steps) and their last "
-            f"successor do not fit into the encoder's max_seq_len of {max_seq_len}"
-        )
+    check_stretch(n_steps, max_seq_len)
     n_windows = -(-batch_size // stretches_per_window)
     alone = stretches_per_window == 1
     paths = _draw_paths(buffer, n_windows, n_steps, max_seq_len - 1, alone)

@@ -9,7 +9,7 @@ from tianshou.data import ReplayBuffer
 from torch import Tensor
 
 from layeredrl.nets import Encoder
-from layeredrl.nets.encoder import TensorObservation
+from layeredrl.nets.encoder import TensorObservation, map_observation
 from layeredrl.predictors.replay_tensors import (
     gather_trajectories,
     info_array,
@@ -83,7 +83,7 @@ class TrajectoryBatch(NamedTuple):
             return self
         return TrajectoryBatch(
             self.indices[:n_steps],
-            _first_steps(self.obs, n_steps + 1),
+            map_observation(self.obs, lambda x: x[:, : n_steps + 1]),
             self.act[:, :n_steps],
             self.rew[:, :n_steps],
             self.terminated[:, :n_steps],
@@ -116,12 +116,6 @@ class TrajectoryBatch(NamedTuple):
         length = self.rew.shape[1] + 1
         stretch = self.window.stretch
         return stretch(state, length), stretch(context, length)
-
-
-def _first_steps(obs: TensorObservation, n_steps: int) -> TensorObservation:
-    if isinstance(obs, dict):
-        return {key: value[:, :n_steps] for key, value in obs.items()}
-    return obs[:, :n_steps]
 
 
 def sample_trajectory_batch(

@@ -3,16 +3,37 @@
 from dataclasses import dataclass
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from layeredrl.errors import ObservationError, SpaceError
+from layeredrl.errors import ConfigurationError, ObservationError, SpaceError
 from layeredrl.types import Observation
 from layeredrl.utils.space_leaves import is_image, leaf_features, leaves, read_leaves
 
 VECTOR_KEY = "vector"
+
+
+def single_spaces(env: gym.Env | VectorEnv) -> tuple[gym.Space, gym.Space]:
+    """Read the spaces of a single instance.
+
+    Args:
+        env: An environment or vector environment.
+
+    Returns:
+        Observation and action space.
+
+    Raises:
+        ConfigurationError: If it is neither.
+    """
+    if isinstance(env, VectorEnv):
+        return env.single_observation_space, env.single_action_space
+    if isinstance(env, gym.Env):
+        return env.observation_space, env.action_space
+    raise ConfigurationError(f"expected an environment, got {env!r}")
 
 
 def action_dim(space: spaces.Space) -> int:
