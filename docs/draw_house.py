@@ -53,12 +53,14 @@ PLACES = {
     "optimizers": Place(1.2, 4.3, "CEM, iCEM, MPPI, ..."),
     "utils": Place(5.0, 11.8, "buffers, schedules, spaces, seeds, checkpoints, ..."),
     "nets": Place(4.7, 9.1, "encoders, dynamics, rewards, values"),
-    "envs": Place(9.4, 11.8, "mazes (guests)"),
+    "envs": Place(9.4, 11.8, "mazes, ... (guests)"),
     "models": Place(4.7, 6.6, "what comes next"),
-    "predictors": Place(4.7, 9.1, "encode, predict, reward, value"),
-    "planners": Place(1.2, 6.0, "search in imagination"),
-    "levels": Place(1.2, 9.1, "decide, remember, learn"),
-    "hierarchies": Place(1.2, 9.1, "who is active, what passes between levels"),
+    "predictors": Place(3.4, 9.1, "encode, predict, reward, value"),
+    "planners": Place(1.2, 4.3, "search in imagination"),
+    "learners": Place(4.6, 6.5, "learn to act"),
+    "objectives": Place(8.75, 10.2, "what pays"),
+    "levels": Place(1.2, 10.2, "decide, remember, learn"),
+    "hierarchies": Place(1.2, 10.2, "who is active, what passes between levels"),
     "collectors": Place(1.2, 11.8, "step environments, train, test, log"),
     "experiments": Place(4.0, 9.0, "concrete choices, seeds, paths"),
 }
@@ -69,14 +71,18 @@ FLOWS = (
     Flow(
         "hierarchies", "levels", 5.15, "observations, inputs, transitions", "decisions"
     ),
-    Flow("levels", "planners", 3.5, "latents, contexts", "plans"),
-    Flow("levels", "predictors", 7.9, "observations,\nreplay", "latents,\nlosses", 5.5),
-    Flow("planners", "predictors", 5.3, "candidates", "returns"),
-    Flow("planners", "optimizers", 2.7, "objective", "the best\nsequences", 3.5),
+    Flow("levels", "planners", 2.75, "latents, contexts", "plans"),
+    Flow("levels", "learners", 5.55, "replay", "actions"),
+    Flow("levels", "objectives", 9.45, "states", "pay"),
+    Flow("levels", "predictors", 7.7, "observations, replay", "latents", 4.8),
+    Flow("planners", "predictors", 3.85, "candidates", "returns"),
+    Flow("planners", "optimizers", 2.3, "objective", "the best\nsequences", 3.0),
     Flow("predictors", "models", 5.75, "latents", "mixtures"),
     Flow("predictors", "nets", 8.2, "observations", "latents,\nrewards,\nvalues", 3.5),
     Flow("models", "nets", 5.75, "features", "mixtures"),
-    Flow("collectors", "envs", 10.4, "actions", "observations,\nrewards,\nends", 5.5),
+    Flow(
+        "collectors", "envs", 10.95, "actions", "obser-\nvations,\nrewards,\nends", 4.2
+    ),
 )
 
 

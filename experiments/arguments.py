@@ -23,6 +23,9 @@ class RunArguments:
     """Any registered Gymnasium id; ``module:Env-v0`` imports the module first."""
     env_kwargs: tuple[str, ...] = ()
     """Keyword arguments of the environment as ``name=value``, values as in Python."""
+    train_env_kwargs: tuple[str, ...] = ()
+    """Further ones, or others, of the training environment alone. Shorter episodes show more
+    goals: ``max_episode_steps=60``."""
     seed: int = 0
     """Root of all randomness."""
     n_envs: int = 8
@@ -80,7 +83,7 @@ class RunArguments:
             raise ConfigurationError("a run is either resumed or overwritten")
 
     def parsed_env_kwargs(self) -> dict[str, Any]:
-        """Read the environment's keyword arguments.
+        """Read the keyword arguments of the environment for tests and evaluation.
 
         Returns:
             Values by name; what is no Python literal stays a string.
@@ -88,18 +91,34 @@ class RunArguments:
         Raises:
             ConfigurationError: If an entry has no ``=``.
         """
-        parsed = {}
-        for entry in self.env_kwargs:
-            name, sign, value = entry.partition("=")
-            if not sign:
-                raise ConfigurationError(
-                    f"environment arguments are written name=value, got {entry!r}"
-                )
-            try:
-                parsed[name] = ast.literal_eval(value)
-            except (ValueError, SyntaxError):
-                parsed[name] = value
-        return parsed
+        return _parse_assignments(self.env_kwargs)
+
+    def parsed_train_env_kwargs(self) -> dict[str, Any]:
+        """Read the keyword arguments of the training environment.
+
+        Returns:
+            As :meth:`parsed_env_kwargs`.
+
+        Raises:
+            ConfigurationError: If an entry has no ``=``.
+        """
+        return _parse_assignments(self.env_kwargs + self.train_env_kwargs)
+
+
+def _parse_assignments(entries: Sequence[str]) -> dict[str, Any]:
+    """Read ``name=value``; later ones replace earlier ones."""
+    parsed = {}
+    for entry in entries:
+        name, sign, value = entry.partition("=")
+        if not sign:
+            raise ConfigurationError(
+                f"environment arguments are written name=value, got {entry!r}"
+            )
+        try:
+            parsed[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            parsed[name] = value
+    return parsed
 
 
 def parse_arguments(

@@ -29,6 +29,9 @@ class PixelArguments(PlannerArguments):
     """Any registered Gymnasium id; ``module:Env-v0`` imports the module first."""
     env_kwargs: tuple[str, ...] = ("pixels=True",)
     """Keyword arguments of the environment as ``name=value``, values as in Python."""
+    train_env_kwargs: tuple[str, ...] = ("max_episode_steps=60",)
+    """Further ones, or others, of the training environment alone. Shorter episodes show more
+    goals."""
     cnn: CNNName = "nature"
     """Network that reads pictures."""
     drqv2_aug: bool = True

@@ -3,43 +3,31 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Any, TypeVar
 
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
 from experiments.arguments import RunArguments, parse_arguments
 from experiments.figures import draw_planner_run
+from experiments.search_methods import OptimizerName, choose_optimizer
 from experiments.training import main, result_table, run_experiment
+from layeredrl.errors import ConfigurationError
 from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
 from layeredrl.nets import FixedEncoderNet, ValueNet
-from layeredrl.optimizers import (
-    CEM,
-    ICEM,
-    MPPI,
-    CategoricalCEM,
-    CategoricalCEMConfig,
-    CEMConfig,
-    Gradient,
-    GradientConfig,
-    ICEMConfig,
-    MPPIConfig,
-    Optimizer,
-    RandomShooting,
-    RandomShootingConfig,
-)
 from layeredrl.planners import ObjectiveConfig, OptimizerPlanner, PlannerConfig
 from layeredrl.predictors import (
     PredictorFactory,
     get_default_predictor_factory,
     get_flat_predictor_factory,
+    hindsight_for,
+    known_reward_for,
 )
 from layeredrl.predictors.default_predictor_factory import goal_observation_space
 from layeredrl.utils.spaces import ObservationLayout
 
 A = TypeVar("A", bound="PlannerArguments")
-OptimizerName = Literal["icem", "cem", "mppi", "random-shooting", "gradient"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +75,12 @@ class PlannerArguments(RunArguments):
     """Transitions kept for learning."""
     learn_interval: int = 200
     """Environment steps between bursts of updates."""
+    known_reward: bool = False
+    """Goal environments: whether plans are paid by the environment's own ``compute_reward``
+    instead of a learned reward."""
+    hindsight_ratio: float = 0.0
+    """Goal environments: share of partial trajectories that are learned from with a goal
+    that they went on to reach."""
 
 
 PRESETS = {
@@ -194,75 +188,49 @@ def choose_predictor(arguments: PlannerArguments, env: VectorEnv) -> PredictorFa
 
     Returns:
         Its factory.
+
+    Raises:
+        ConfigurationError: If something is asked for that needs goals, and there are none.
     """
     if not isinstance(env.single_observation_space, spaces.Dict):
+        if arguments.known_reward or arguments.hindsight_ratio:
+            raise ConfigurationError(
+                "known_reward and hindsight_ratio need a goal environment; observations "
+                f"of {arguments.env_id} are {env.single_observation_space}"
+            )
         flat = get_flat_predictor_factory(arguments.n_models, arguments.use_value)
-        return _with_discount(flat, arguments.gamma)
+        return _with_options(flat, gamma=arguments.gamma)
     default = get_default_predictor_factory(env, 0)
     layout = ObservationLayout.of(goal_observation_space(env))
-    columns = [layout.columns_of(key) for key in arguments.state_keys]
-    encoder = partial(
-        FixedEncoderNet,
-        latent_state_dims=tuple(c for group in columns for c in group),
-        context_dims=tuple(layout.columns_of("desired_goal")),
-    )
-    model = partial(
-        ProbabilisticEnsemble, config=EnsembleConfig(n_models=arguments.n_models)
-    )
-    value = ValueNet if arguments.use_value else None
+    state = tuple(c for key in arguments.state_keys for c in layout.columns_of(key))
+    goal = tuple(layout.columns_of("desired_goal"))
     goal_based = PredictorFactory(
-        model, value, default.partial_rew_func, encoder, default.partial_predictor
+        partial(
+            ProbabilisticEnsemble, config=EnsembleConfig(n_models=arguments.n_models)
+        ),
+        ValueNet if arguments.use_value else None,
+        (
+            known_reward_for(env, state)
+            if arguments.known_reward
+            else default.partial_rew_func
+        ),
+        partial(FixedEncoderNet, latent_state_dims=state, context_dims=goal),
+        default.partial_predictor,
     )
-    return _with_discount(goal_based, arguments.gamma)
+    options: dict[str, Any] = {"gamma": arguments.gamma}
+    if arguments.hindsight_ratio:
+        options["hindsight"] = hindsight_for(env, ratio=arguments.hindsight_ratio)
+    return _with_options(goal_based, **options)
 
 
-def _with_discount(factory: PredictorFactory, gamma: float) -> PredictorFactory:
+def _with_options(factory: PredictorFactory, **options: Any) -> PredictorFactory:
     return PredictorFactory(
         factory.partial_model,
         factory.partial_val_func,
         factory.partial_rew_func,
         factory.partial_encoder,
-        partial(factory.partial_predictor, gamma=gamma),
+        partial(factory.partial_predictor, **options),
     )
-
-
-def choose_optimizer(
-    arguments: PlannerArguments, discrete: bool
-) -> Callable[..., Optimizer]:
-    """Pick the search method.
-
-    Args:
-        arguments: Concrete choices.
-        discrete: Whether actions are discrete.
-
-    Returns:
-        What builds it for an action space.
-    """
-    n, k = arguments.n_iterations, arguments.n_candidates
-    if discrete:
-        return partial(
-            CategoricalCEM,
-            config=CategoricalCEMConfig(n_iterations=n, n_candidates=k),
-        )
-    choices: dict[str, Callable[..., Optimizer]] = {
-        "icem": partial(
-            ICEM,
-            config=ICEMConfig(
-                n_iterations=n,
-                n_candidates=k,
-                elite_ratio=0.1,
-                noise_beta=arguments.noise_beta,
-            ),
-        ),
-        "cem": partial(CEM, config=CEMConfig(n_iterations=n, n_candidates=k)),
-        "mppi": partial(MPPI, config=MPPIConfig(n_iterations=n, n_candidates=k)),
-        "random-shooting": partial(
-            RandomShooting,
-            config=RandomShootingConfig(n_iterations=n, n_candidates=k),
-        ),
-        "gradient": partial(Gradient, config=GradientConfig()),
-    }
-    return choices[arguments.optimizer]
 
 
 def run_planner(

@@ -74,9 +74,15 @@ def run_experiment(
     """
     torch.set_num_threads(arguments.torch_threads)
     configure_gin(arguments.gin)
-    kwargs = arguments.parsed_env_kwargs()
-    env = make_vector_env(arguments.env_id, arguments.n_envs, kwargs, restorable=True)
-    eval_env = make_vector_env(arguments.env_id, arguments.n_eval_envs, kwargs)
+    env = make_vector_env(
+        arguments.env_id,
+        arguments.n_envs,
+        arguments.parsed_train_env_kwargs(),
+        restorable=True,
+    )
+    eval_env = make_vector_env(
+        arguments.env_id, arguments.n_eval_envs, arguments.parsed_env_kwargs()
+    )
     hierarchy_seed, train_seed, eval_seed, random_seed = (
         integer_seed(seed) for seed in spawn(arguments.seed, 4)
     )

@@ -1,5 +1,8 @@
-"""Environments of our own, mazes all of them; importing this room registers them."""
+"""Environments of our own; importing this room registers them."""
 
+from layeredrl.envs.cart_pole import CartPoleNoVelocityEnv
+from layeredrl.envs.cart_pole_vector import CartPoleNoVelocityVectorEnv
+from layeredrl.envs.cart_pole_world import CartPoleWorld
 from layeredrl.envs.layouts import LAYOUTS
 from layeredrl.envs.maze2d import Maze2DEnv
 from layeredrl.envs.maze2d_vector import Maze2DVectorEnv
@@ -7,7 +10,7 @@ from layeredrl.envs.maze_geometry import MazeGeometry
 from layeredrl.envs.maze_observations import MazeObserver
 from layeredrl.envs.maze_rendering import MazeRenderer
 from layeredrl.envs.maze_task import MazeTask
-from layeredrl.envs.registration import register_mazes
+from layeredrl.envs.registration import register_cart_pole, register_mazes
 from layeredrl.envs.tmaze import TMazeEnv
 from layeredrl.envs.tmaze_vector import TMazeVectorEnv
 from layeredrl.envs.tmaze_world import TMazeWorld
@@ -16,8 +19,12 @@ from layeredrl.envs.world_env import WorldEnv
 from layeredrl.envs.world_vector_env import WorldVectorEnv
 
 register_mazes()
+register_cart_pole()
 
 __all__ = [
+    "CartPoleNoVelocityEnv",
+    "CartPoleNoVelocityVectorEnv",
+    "CartPoleWorld",
     "LAYOUTS",
     "Maze2DEnv",
     "Maze2DVectorEnv",
@@ -32,5 +39,6 @@ __all__ = [
     "World",
     "WorldEnv",
     "WorldVectorEnv",
+    "register_cart_pole",
     "register_mazes",
 ]

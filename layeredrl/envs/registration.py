@@ -1,4 +1,4 @@
-"""The ids under which Gymnasium knows the mazes."""
+"""The ids under which Gymnasium knows our environments."""
 
 from typing import Any
 
@@ -13,6 +13,10 @@ _MAZE2D = (
 _TMAZE = (
     "layeredrl.envs.tmaze:TMazeEnv",
     "layeredrl.envs.tmaze_vector:TMazeVectorEnv",
+)
+_CART_POLE = (
+    "layeredrl.envs.cart_pole:CartPoleNoVelocityEnv",
+    "layeredrl.envs.cart_pole_vector:CartPoleNoVelocityVectorEnv",
 )
 _EPISODE_STEPS = {"Giant": 1000}
 _DEFAULT_EPISODE_STEPS = 400
@@ -47,6 +51,11 @@ def register_mazes() -> None:
             goal_steps=_GOAL_STEPS,
         )
     _register("TMaze-v0", None, entry_points=_TMAZE)
+
+
+def register_cart_pole() -> None:
+    """Register ``CartPoleNoVelocity-v0``; what is registered already stays."""
+    _register("CartPoleNoVelocity-v0", None, entry_points=_CART_POLE)
 
 
 def _register(

@@ -6,8 +6,10 @@ from layeredrl.levels.exploration import Exploration
 from layeredrl.levels.learning_schedule import LearningSchedule
 from layeredrl.levels.level import Level, LevelSpec, RunningLevel
 from layeredrl.levels.planner_level import PlannerLevel
+from layeredrl.levels.policy_level import PolicyLevel
 from layeredrl.levels.random_level import RandomLevel
 from layeredrl.levels.running_planner_level import RunningPlannerLevel
+from layeredrl.levels.running_policy_level import RunningPolicyLevel
 
 __all__ = [
     "ActionSequenceLevel",
@@ -17,7 +19,9 @@ __all__ = [
     "Level",
     "LevelSpec",
     "PlannerLevel",
+    "PolicyLevel",
     "RandomLevel",
     "RunningLevel",
     "RunningPlannerLevel",
+    "RunningPolicyLevel",
 ]

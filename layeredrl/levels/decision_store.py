@@ -34,6 +34,7 @@ class DecisionStore:
         reward: np.ndarray,
         was_random: np.ndarray,
         time_idx: np.ndarray,
+        **info: np.ndarray,
     ) -> None:
         """Store finished decisions.
 
@@ -42,6 +43,7 @@ class DecisionStore:
             reward: What the level makes of their rewards, (B,).
             was_random: Whether each was drawn at random, (B,) bool.
             time_idx: Decisions of the episode before each, (B,) int64.
+            **info: Further entries of the transitions' info, (B, ...) each.
         """
         batch = Batch(
             obs=_as_batch(transition.obs),
@@ -51,9 +53,12 @@ class DecisionStore:
             truncated=transition.truncated,
             obs_next=_as_batch(transition.next_obs),
             info=Batch(
-                n_env_steps=transition.n_env_steps,
-                random_mode=was_random,
-                time_idx=time_idx,
+                {
+                    "n_env_steps": transition.n_env_steps,
+                    "random_mode": was_random,
+                    "time_idx": time_idx,
+                    **info,
+                }
             ),
         )
         self.buffer.add(batch, buffer_ids=transition.instances)

@@ -6,16 +6,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from layeredrl.levels.episode_clock import EpisodeClock
 from layeredrl.nets import Encoder
 from layeredrl.types import Observation
-from layeredrl.utils.checkpoints import to_array
 
 
 class EpisodeMemory:
     """Feeds an encoder one decision at a time, per environment instance.
 
-    Holds the encoder's memory, the level's previous action and reward, and the number of
-    decisions since the episode began. Encoders without memory ignore all of it.
+    Encoders without memory ignore what it holds.
+
+    Attributes:
+        clock: The level's previous action and reward, and the number of decisions since
+            the episode began.
     """
 
     def __init__(
@@ -33,9 +36,7 @@ class EpisodeMemory:
         self._device = device
         self._memory = encoder.init_memory(n_instances, device)
         self._n_instances = n_instances
-        self._time = np.zeros(n_instances, dtype=np.int64)
-        self._action = np.zeros((n_instances, action_dim), dtype=np.float32)
-        self._reward = np.zeros(n_instances, dtype=np.float32)
+        self.clock = EpisodeClock(n_instances, action_dim)
 
     def encode(self, obs: Observation, instances: np.ndarray) -> tuple[Tensor, Tensor]:
         """Encode the observations at which instances decide; memory advances.
@@ -54,43 +55,13 @@ class EpisodeMemory:
             tensors = self._tensor(obs)
         state, context, part = self._encoder.step(
             tensors,
-            self._tensor(self._action[instances]),
-            self._tensor(self._reward[instances]),
-            self._tensor(self._time[instances]),
+            self._tensor(self.clock.action[instances]),
+            self._tensor(self.clock.reward[instances]),
+            self._tensor(self.clock.time[instances]),
             self._encoder.gather_memory(self._memory, instances),
         )
         self._memory = self._encoder.scatter_memory(self._memory, instances, part)
         return state, context
-
-    def time_idx(self, instances: np.ndarray) -> np.ndarray:
-        """Tell how far into their episodes instances are.
-
-        Args:
-            instances: Which ones, (B,).
-
-        Returns:
-            Decisions that were finished since the episode began, (B,) int64.
-        """
-        return self._time[instances]
-
-    def note_action(self, action: np.ndarray, instances: np.ndarray) -> None:
-        """Remember what was decided.
-
-        Args:
-            action: Action features (B, A).
-            instances: Which instances they belong to, (B,).
-        """
-        self._action[instances] = action
-
-    def note_reward(self, reward: np.ndarray, instances: np.ndarray) -> None:
-        """Remember what the decision paid; one more decision has passed.
-
-        Args:
-            reward: Rewards (B,).
-            instances: Which instances they belong to, (B,).
-        """
-        self._reward[instances] = reward
-        self._time[instances] += 1
 
     def reset(self, instances: np.ndarray) -> None:
         """Forget the episodes of some instances.
@@ -98,9 +69,7 @@ class EpisodeMemory:
         Args:
             instances: Which ones, (B,).
         """
-        self._time[instances] = 0
-        self._action[instances] = 0.0
-        self._reward[instances] = 0.0
+        self.clock.reset(instances)
         dones = np.zeros(self._n_instances, dtype=bool)
         dones[instances] = True
         self._memory = self._encoder.reset_memory(self._memory, dones)
@@ -111,12 +80,8 @@ class EpisodeMemory:
         Returns:
             Tensors and arrays.
         """
-        return {
-            "memory": self._encoder.memory_state(self._memory),
-            "time": self._time.copy(),
-            "action": self._action.copy(),
-            "reward": self._reward.copy(),
-        }
+        memory = self._encoder.memory_state(self._memory)
+        return {"memory": memory, **self.clock.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned.
@@ -125,9 +90,7 @@ class EpisodeMemory:
             state: The state.
         """
         self._memory = self._encoder.load_memory_state(state["memory"], self._device)
-        self._time = to_array(state["time"])
-        self._action = to_array(state["action"])
-        self._reward = to_array(state["reward"])
+        self.clock.load_state_dict(state)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self._device)

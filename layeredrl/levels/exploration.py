@@ -42,6 +42,12 @@ class Exploration:
                 f"negative, got {self.random_probability} and {self.noise_std}"
             )
 
+    @property
+    def is_active(self) -> bool:
+        """Whether any decision is other than asked for."""
+        is_never = self.warm_up_env_steps == 0 and self.random_probability == 0.0
+        return not (is_never and self.noise_std == 0.0)
+
 
 class RunningExploration:
     """The state of an :class:`Exploration` in each instance."""

@@ -34,6 +34,22 @@ class LearningSchedule:
                 f"{self.updates_per_env_step} and {self.start_env_steps}"
             )
 
+    def is_due(self, n_total_env_steps: int, last_env_steps: int) -> bool:
+        """Tell whether it is time for a burst of updates.
+
+        Args:
+            n_total_env_steps: Environment steps taken so far.
+            last_env_steps: Their number at the last burst; 0 before the first.
+
+        Returns:
+            Whether it is.
+        """
+        waited = n_total_env_steps - last_env_steps
+        return (
+            n_total_env_steps >= self.start_env_steps
+            and waited >= self.interval_env_steps
+        )
+
     def updates_owed(
         self, n_total_env_steps: int, last_env_steps: int, n_updates: int
     ) -> int:
@@ -47,8 +63,6 @@ class LearningSchedule:
         Returns:
             Number of updates; 0 while it is not time.
         """
-        if n_total_env_steps < self.start_env_steps:
-            return 0
-        if n_total_env_steps - last_env_steps < self.interval_env_steps:
+        if not self.is_due(n_total_env_steps, last_env_steps):
             return 0
         return max(0, int(self.updates_per_env_step * n_total_env_steps) - n_updates)

@@ -5,7 +5,7 @@ from layeredrl.nets.encoder import Encoder
 from layeredrl.nets.encoder_net import EncoderNet
 from layeredrl.nets.fitted_function import FittedFunction
 from layeredrl.nets.fixed_encoder_net import FixedEncoderNet
-from layeredrl.nets.goal_reward import GoalReward
+from layeredrl.nets.goal_reward import GoalReward, known_goal_reward
 from layeredrl.nets.identity_encoder import IdentityEncoder
 from layeredrl.nets.image_centering import ImageCentering
 from layeredrl.nets.latent_function import LatentFunction, PlainFunction
@@ -42,4 +42,5 @@ __all__ = [
     "RewardNet",
     "TransitionReward",
     "ValueNet",
+    "known_goal_reward",
 ]

@@ -69,6 +69,48 @@ class GoalReward(TransitionReward):
         return reward.reshape(shape).to(next_state.device)
 
 
+def known_goal_reward(
+    latent_state_dim: int,
+    context_dim: int,
+    action_dim: int,
+    device: torch.device | str = "cpu",
+    *,
+    compute_reward: ComputeReward,
+    achieved_dims: Sequence[int] | None = None,
+    desired_dims: Sequence[int] | None = None,
+) -> GoalReward:
+    """Build a known reward as a ``partial_rew_func`` of a predictor factory.
+
+    Args:
+        latent_state_dim: Features of the latent state Z.
+        context_dim: Features of the context C.
+        action_dim: Not used; part of how rewards are built.
+        device: Not used; the reward has no parameters.
+        compute_reward: As :class:`GoalReward` takes it; bind it with
+            ``functools.partial``.
+        achieved_dims: Columns of the latent state that hold the achieved goal; ``None``
+            for all.
+        desired_dims: Columns of the context that hold the desired goal; ``None`` for all.
+
+    Returns:
+        The reward.
+
+    Raises:
+        ConfigurationError: If a column does not exist, or the goals differ in length.
+    """
+    achieved = range(latent_state_dim) if achieved_dims is None else achieved_dims
+    desired = range(context_dim) if desired_dims is None else desired_dims
+    for dims, dim, name in (
+        (achieved, latent_state_dim, "latent state"),
+        (desired, context_dim, "context"),
+    ):
+        if not all(0 <= column < dim for column in dims):
+            raise ConfigurationError(
+                f"there are no columns {list(dims)} in a {name} of {dim} features"
+            )
+    return GoalReward(compute_reward, tuple(achieved), tuple(desired))
+
+
 def _rows(goals: Tensor, shape: torch.Size) -> np.ndarray:
     goals = goals.detach().expand(*shape, goals.shape[-1])
     return goals.reshape(-1, goals.shape[-1]).double().cpu().numpy()

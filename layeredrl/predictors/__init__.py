@@ -7,7 +7,13 @@ from layeredrl.predictors.backbone_predictor_factories import (
 from layeredrl.predictors.default_predictor_factory import (
     get_default_predictor_factory,
 )
+from layeredrl.predictors.environment_goal_function import (
+    EnvironmentGoalFunction,
+    environment_goal_function,
+)
 from layeredrl.predictors.flat_predictor_factory import get_flat_predictor_factory
+from layeredrl.predictors.goal_environments import hindsight_for, known_reward_for
+from layeredrl.predictors.hindsight import Hindsight
 from layeredrl.predictors.imagination_predictor import ImaginationPredictor
 from layeredrl.predictors.predictor import Predictor
 from layeredrl.predictors.predictor_factory import PredictorFactory
@@ -16,6 +22,8 @@ from layeredrl.predictors.rewarded_rollout import RewardedRollout, distinct_part
 from layeredrl.predictors.static_predictor import StaticPredictor
 
 __all__ = [
+    "EnvironmentGoalFunction",
+    "Hindsight",
     "ImaginationPredictor",
     "Predictor",
     "PredictorFactory",
@@ -23,8 +31,11 @@ __all__ = [
     "RewardedRollout",
     "StaticPredictor",
     "distinct_particles",
+    "environment_goal_function",
     "get_default_predictor_factory",
     "get_flat_predictor_factory",
     "get_memory_predictor_factory",
     "get_pixel_predictor_factory",
+    "hindsight_for",
+    "known_reward_for",
 ]

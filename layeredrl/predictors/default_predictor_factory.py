@@ -103,7 +103,7 @@ def outermost_dict_space(env: gym.Env | VectorEnv) -> spaces.Dict | None:
 
 def _not_goal_based(found: str) -> SpaceError:
     return SpaceError(
-        f"the default predictor is for goal-based environments: observations need "
+        f"this is for goal-based environments: observations need "
         f"the keys {STATE_KEY!r} and {CONTEXT_KEY!r}, but this one has {found}"
     )
 

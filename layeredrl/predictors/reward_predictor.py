@@ -16,6 +16,7 @@ from layeredrl.nets import TransitionReward
 from layeredrl.nets.encoder import map_observation
 from layeredrl.predictors.delta_standardizer import DeltaStandardizer
 from layeredrl.predictors.grouped_adam import GroupedAdam
+from layeredrl.predictors.hindsight import Hindsight
 from layeredrl.predictors.losses import as_transitions, reward_loss, value_loss
 from layeredrl.predictors.model_batch import encoded_transitions, picked_transitions
 from layeredrl.predictors.predictor import Predictor
@@ -81,6 +82,7 @@ class RewardPredictor(Predictor):
         device: torch.device = torch.device("cpu"),
         writer: "SummaryWriter | None" = None,
         log_interval: int = 10,
+        hindsight: Hindsight | None = None,
     ):
         """Put the parts together.
 
@@ -116,6 +118,8 @@ class RewardPredictor(Predictor):
             device: Where everything is put.
             writer: Also gets the numbers of every ``log_interval``-th call of ``learn``.
             log_interval: Calls of ``learn`` between two entries.
+            hindsight: Gives stretches of episodes from which rewards and values are
+                learned other goals; ``None`` for those that were asked for.
 
         Raises:
             ConfigurationError: If a number is outside its range, or a stretch of
@@ -142,6 +146,7 @@ class RewardPredictor(Predictor):
         self.value_loss_weight = value_loss_weight
         self.rew_loss_weight = rew_loss_weight
         self.encoder_warm_up = encoder_warm_up if learn_encoder else 0
+        self.hindsight = hindsight
         self.target_val_func = copy.deepcopy(self.val_func)
         if self.target_val_func is not None:
             self.target_val_func.requires_grad_(False)
@@ -407,7 +412,7 @@ class RewardPredictor(Predictor):
     def _stretches(
         self, buffer: ReplayBuffer, batch_size: int, n_steps: int
     ) -> TrajectoryBatch:
-        return sample_trajectory_batch(
+        batch = sample_trajectory_batch(
             buffer,
             batch_size,
             n_steps,
@@ -416,6 +421,9 @@ class RewardPredictor(Predictor):
             self.encoder.max_seq_len,
             self.encoder.stretches_per_window,
         )
+        if self.hindsight is None:
+            return batch
+        return self.hindsight.relabelled(batch, buffer, self.gamma)
 
     def _transitions(
         self, buffer: ReplayBuffer, batch_size: int

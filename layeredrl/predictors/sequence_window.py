@@ -18,6 +18,9 @@ from layeredrl.predictors.replay_tensors import (
 from layeredrl.utils.buffer_history import steps_before
 from layeredrl.utils.buffers import draw_partial_trajectories, generator_of
 
+WHOLE_WINDOWS = 0
+"""Instead of a number of stretches per window: all of every window is learned from."""
+
 
 class SequenceWindow(NamedTuple):
     """What an encoder is shown: W sequences of L observations at most.
@@ -31,6 +34,7 @@ class SequenceWindow(NamedTuple):
         obs: Observations, (W, L, O), or a dict of such.
         prev_actions: Action features before each, 0 at an episode's start, (W, L, A).
         prev_rewards: Rewards of those actions, (W, L).
+        prev_indices: Buffer positions of those transitions, -1 for none, (W, L).
         time_idxs: Decisions since the episode began, (W, L) int64.
         mask: Which steps are valid, (W, L) bool.
         row: In which window each of the B stretches lies, (B,) int64.
@@ -40,6 +44,7 @@ class SequenceWindow(NamedTuple):
     obs: TensorObservation
     prev_actions: Tensor
     prev_rewards: Tensor
+    prev_indices: np.ndarray
     time_idxs: Tensor
     mask: Tensor
     row: Tensor
@@ -130,6 +135,8 @@ def sample_windows(
         stretches_per_window: How many stretches lie in a window. The first one begins at
             a uniformly drawn transition, the others anywhere in the same episode if all
             of it fits (which again is uniform), else after the first half of the window.
+            With :data:`WHOLE_WINDOWS` windows are of ``n_steps`` transitions, laid at
+            random around uniformly drawn ones, and are the stretches themselves.
 
     Returns:
         Buffer positions of the stretches (T, B), the last valid one repeated; numbers of
@@ -141,17 +148,21 @@ def sample_windows(
             positive.
     """
     check_stretch(n_steps, max_seq_len)
-    n_windows = -(-batch_size // stretches_per_window)
-    alone = stretches_per_window == 1
-    paths = _draw_paths(buffer, n_windows, n_steps, max_seq_len - 1, alone)
-    shares = generator_of(buffer).random((stretches_per_window - 1, n_windows))
-    drawn = paths.lowest + shares * (paths.highest - paths.lowest + 1)
-    starts = np.concatenate([paths.anchor[None], drawn.astype(np.int64)])
-    row = np.repeat(np.arange(n_windows), stretches_per_window)[:batch_size]
-    first = starts.T.ravel()[:batch_size]
+    if stretches_per_window == WHOLE_WINDOWS:
+        paths = _draw_whole_paths(buffer, batch_size, n_steps)
+        row, first = np.arange(batch_size), np.zeros(batch_size, np.int64)
+    else:
+        n_windows = -(-batch_size // stretches_per_window)
+        alone = stretches_per_window == 1
+        paths = _draw_paths(buffer, n_windows, n_steps, max_seq_len - 1, alone)
+        shares = generator_of(buffer).random((stretches_per_window - 1, n_windows))
+        drawn = paths.lowest + shares * (paths.highest - paths.lowest + 1)
+        starts = np.concatenate([paths.anchor[None], drawn.astype(np.int64)])
+        row = np.repeat(np.arange(n_windows), stretches_per_window)[:batch_size]
+        first = starts.T.ravel()[:batch_size]
     valid = np.minimum(n_steps, paths.length[row] - first)
     steps = first + np.minimum(np.arange(n_steps)[:, None], valid - 1)
-    length = np.zeros(n_windows, np.int64)  # as far as anything is learned from
+    length = np.zeros(len(paths.length), np.int64)  # as far as anything is learned from
     np.maximum.at(length, row, first + valid)
     window = SequenceWindow(
         *_shown(buffer, paths, length, encode_actions, device),
@@ -171,18 +182,10 @@ def _draw_paths(
     needed = np.minimum(n_ahead, n_steps)
     room = limit - needed if alone else np.minimum(limit // 2, limit - needed)
     anchor = np.where(fits, n_before, np.minimum(n_before, room))
-    length = np.minimum(anchor + n_ahead, limit)
-    columns = np.arange(n_windows)
-    n_past = int(anchor.max())
-    # Oldest first, then on from the drawn one, then its last position again and again.
-    whole = np.concatenate(
-        [past[:n_past][::-1], ahead, np.repeat(ahead[-1:], n_past, axis=0)]
-    )
-    steps = np.arange(int(length.max()))[:, None]
-    steps = np.minimum(steps, length - 1) + (n_past - anchor)
+    path, length = _joined(past, ahead, anchor, n_ahead)
     return _Paths(
-        path=np.take_along_axis(whole, steps, axis=0),
-        before=past[np.minimum(anchor, limit - 1), columns],
+        path=path,
+        before=past[np.minimum(anchor, limit - 1), np.arange(n_windows)],
         is_known=n_before > anchor,
         lowest=np.where(fits, 0, anchor),
         highest=np.where(fits, length - 1, np.maximum(anchor, length - n_steps)),
@@ -191,13 +194,52 @@ def _draw_paths(
     )
 
 
+def _draw_whole_paths(buffer: ReplayBuffer, n_windows: int, limit: int) -> _Paths:
+    """Draw transitions, and lay windows around them that are as long as they can be."""
+    ahead, n_ahead = draw_partial_trajectories(buffer, n_windows, limit)
+    past, n_before = steps_before(buffer, ahead[0], limit)
+    # Were drawn ones always the first, a window at its episode's start would be rare.
+    shares = generator_of(buffer).random(n_windows)
+    anchor = np.maximum((shares * limit).astype(np.int64), limit - n_ahead)
+    anchor = np.minimum(anchor, n_before)
+    path, length = _joined(past, ahead, anchor, n_ahead)
+    return _Paths(
+        path=path,
+        before=past[np.minimum(anchor, limit - 1), np.arange(n_windows)],
+        is_known=n_before > anchor,
+        lowest=np.zeros_like(anchor),
+        highest=np.zeros_like(anchor),
+        anchor=anchor,
+        length=length,
+    )
+
+
+def _joined(
+    past: np.ndarray, ahead: np.ndarray, anchor: np.ndarray, n_ahead: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put windows together that have ``anchor`` transitions before the drawn one.
+
+    Returns:
+        Buffer positions (L - 1, W), the last valid one repeated; and lengths (W,).
+    """
+    length = np.minimum(anchor + n_ahead, len(ahead))
+    n_past = int(anchor.max())
+    # Oldest first, then on from the drawn one, then its last position again and again.
+    whole = np.concatenate(
+        [past[:n_past][::-1], ahead, np.repeat(ahead[-1:], n_past, axis=0)]
+    )
+    steps = np.arange(int(length.max()))[:, None]
+    steps = np.minimum(steps, length - 1) + (n_past - anchor)
+    return np.take_along_axis(whole, steps, axis=0), length
+
+
 def _shown(
     buffer: ReplayBuffer,
     paths: _Paths,
     length: np.ndarray,
     encode_actions: Callable[[Tensor], Tensor],
     device: torch.device,
-) -> tuple[TensorObservation, Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[TensorObservation, Tensor, Tensor, np.ndarray, Tensor, Tensor]:
     """Read what the encoder is shown."""
     steps = np.minimum(np.arange(int(length.max()))[:, None], length - 1)
     path = np.take_along_axis(paths.path, steps, axis=0)
@@ -209,6 +251,7 @@ def _shown(
         gather_trajectories(buffer, path, length, device),
         encode_actions(tensor(buffer.act[prev], device)) * known.unsqueeze(-1),
         tensor(buffer.rew[prev], device) * known,
+        np.where(is_known, prev, -1),
         tensor(_time_idxs(buffer, path[0], prev.shape[1]), device),
         tensor(np.arange(prev.shape[1]) <= length[:, None], device),
     )

@@ -126,6 +126,7 @@ def sample_trajectory_batch(
     device: torch.device,
     max_seq_len: int | None = None,
     stretches_per_window: int = 1,
+    end_flag: str | None = None,
 ) -> TrajectoryBatch:
     """Sample stretches that start at uniformly drawn transitions.
 
@@ -139,6 +140,8 @@ def sample_trajectory_batch(
             of a stretch included; ``None`` for encoders without memory.
         stretches_per_window: How many stretches share such a sequence (see
             :func:`~layeredrl.predictors.sequence_window.sample_windows`).
+        end_flag: Entry of ``info`` that ends stretches where it is true, as the ends of
+            episodes do; only for encoders without memory.
 
     Returns:
         The batch.
@@ -147,20 +150,46 @@ def sample_trajectory_batch(
         EmptyBufferError: If the buffer is empty.
         ConfigurationError: If a stretch does not fit into ``max_seq_len``.
     """
-    window = None
     if max_seq_len is None:
-        indices, valid = draw_partial_trajectories(buffer, batch_size, n_steps)
+        drawn = draw_partial_trajectories(buffer, batch_size, n_steps, end_flag)
+        return trajectory_batch_at(buffer, *drawn, encode_actions, device)
+    indices, valid, window = sample_windows(
+        buffer,
+        batch_size,
+        n_steps,
+        encode_actions,
+        device,
+        max_seq_len,
+        stretches_per_window,
+    )
+    return trajectory_batch_at(buffer, indices, valid, encode_actions, device, window)
+
+
+def trajectory_batch_at(
+    buffer: ReplayBuffer,
+    indices: np.ndarray,
+    valid: np.ndarray,
+    encode_actions: Callable[[Tensor], Tensor],
+    device: torch.device,
+    window: SequenceWindow | None = None,
+) -> TrajectoryBatch:
+    """Read stretches at given buffer positions.
+
+    Args:
+        buffer: Where they are stored.
+        indices: Buffer positions (T, B), the last valid one repeated.
+        valid: Numbers of valid steps (B,).
+        encode_actions: Turns stored actions into features.
+        device: Where the tensors go.
+        window: The stretches with their past, for encoders with memory.
+
+    Returns:
+        The batch.
+    """
+    n_steps = len(indices)
+    if window is None:
         obs = gather_trajectories(buffer, indices, valid, device)
     else:
-        indices, valid, window = sample_windows(
-            buffer,
-            batch_size,
-            n_steps,
-            encode_actions,
-            device,
-            max_seq_len,
-            stretches_per_window,
-        )
         obs = window.stretch_of_observations(n_steps + 1)
     rows = np.ascontiguousarray(indices.T)  # (B, T)
     rew = tensor(buffer.rew[rows], device)

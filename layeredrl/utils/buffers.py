@@ -245,7 +245,7 @@ def draw_transitions(
 
 
 def draw_partial_trajectories(
-    buffer: ReplayBuffer, size: int, n_steps: int
+    buffer: ReplayBuffer, size: int, n_steps: int, end_flag: str | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw stretches of episodes that start at uniformly drawn transitions.
 
@@ -253,6 +253,7 @@ def draw_partial_trajectories(
         buffer: Where to draw from.
         size: Number of stretches B.
         n_steps: Their length T at most.
+        end_flag: Entry of ``info`` that ends stretches where it is true, if it is stored.
 
     Returns:
         Buffer positions (T, B), the last valid one repeated beyond the end of the
@@ -272,6 +273,8 @@ def draw_partial_trajectories(
     positions += offset
     is_end = buffer.done[positions]
     is_end |= positions == np.asarray(buffer.last_index)[ring]
+    if end_flag is not None and end_flag in buffer.info.get_keys():
+        is_end |= buffer.info[end_flag][positions]
     is_end[-1] = True
     valid = is_end.argmax(0) + 1
     last = positions[valid - 1, np.arange(size)]

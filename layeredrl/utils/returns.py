@@ -68,6 +68,47 @@ def n_step_returns(
     return torch.where(valid, torch.cat(returns, dim=1), 0.0).float()
 
 
+def generalized_advantages(
+    reward: Tensor,
+    discount: Tensor,
+    values: Tensor,
+    terminated: Tensor,
+    traj_len: Tensor,
+    gae_lambda: float,
+) -> Tensor:
+    r"""Advantages as exponentially weighted sums of temporal differences.
+
+    .. math::
+        A_t = \delta_t + d_t \lambda A_{t+1}, \quad
+        \delta_t = r_t + d_t V(s_{t+1}) - V(s_t)
+
+    (Schulman et al. 2016, equation 16, with a discount per step.)
+
+    Args:
+        reward: Reward of each step, (B, T).
+        discount: Discount over each step, (B, T).
+        values: Values of the states, (B, T+1); meaningless beyond ``traj_len``.
+        terminated: Whether the step ended the episode, (B, T).
+        traj_len: Number of valid steps per row, (B,).
+        gae_lambda: Weight of longer returns, in [0, 1].
+
+    Returns:
+        Advantages (B, T); 0 at steps that are not valid.
+    """
+    n_steps = reward.shape[1]
+    valid = torch.arange(n_steps, device=reward.device) < traj_len.unsqueeze(1)
+    going_on = discount * (1.0 - terminated.to(discount.dtype))
+    delta = reward + going_on * values[:, 1:] - values[:, :-1]
+    delta = torch.where(valid, delta, 0.0)
+    carried = torch.where(valid, gae_lambda * going_on, 0.0)
+    advantage = torch.zeros_like(delta)
+    following = torch.zeros_like(delta[:, 0])
+    for step in range(n_steps - 1, -1, -1):
+        following = delta[:, step] + carried[:, step] * following
+        advantage[:, step] = following
+    return advantage
+
+
 def _block_length(discount: Tensor, k_steps: int) -> int:
     smallest = float(discount.min())
     if smallest >= 1.0:

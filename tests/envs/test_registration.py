@@ -7,10 +7,13 @@ import pytest
 import layeredrl.envs
 from layeredrl.envs import (
     LAYOUTS,
+    CartPoleNoVelocityEnv,
+    CartPoleNoVelocityVectorEnv,
     Maze2DEnv,
     Maze2DVectorEnv,
     TMazeEnv,
     TMazeVectorEnv,
+    register_cart_pole,
     register_mazes,
 )
 
@@ -61,10 +64,26 @@ def test_the_t_maze_has_an_id_for_both_forms():
     assert gym.spec("TMaze-v0").max_episode_steps is None
 
 
-def test_registering_again_changes_nothing():
-    before = gym.spec("Maze2D-Open-v0")
-    register_mazes()
-    assert gym.spec("Maze2D-Open-v0") is before
+def test_the_cart_pole_has_an_id_for_both_forms():
+    single = gym.make("CartPoleNoVelocity-v0", episode_steps=9)
+    assert isinstance(single.unwrapped, CartPoleNoVelocityEnv)
+    vector = gym.make_vec("CartPoleNoVelocity-v0", num_envs=3)
+    assert isinstance(vector, CartPoleNoVelocityVectorEnv)
+    assert vector.world.episode_steps == gym.spec("CartPole-v1").max_episode_steps
+    assert gym.spec("CartPoleNoVelocity-v0").max_episode_steps is None
+
+
+@pytest.mark.parametrize(
+    ("env_id", "register"),
+    [
+        ("Maze2D-Open-v0", register_mazes),
+        ("CartPoleNoVelocity-v0", register_cart_pole),
+    ],
+)
+def test_registering_again_changes_nothing(env_id, register):
+    before = gym.spec(env_id)
+    register()
+    assert gym.spec(env_id) is before
 
 
 def test_the_sync_form_works_too():

@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from gymnasium import spaces
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from experiments.environments import make_vector_env
 from experiments.figures import draw_planner_run
 from experiments.planner import (
     PRESETS,
@@ -16,7 +18,9 @@ from experiments.planner import (
     choose_predictor,
 )
 from experiments.training import result_table, run_experiment
+from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies import Hierarchy
+from layeredrl.nets import GoalReward
 
 TINY = PlannerArguments(
     env_id="Maze2D-Open-v0",
@@ -115,6 +119,51 @@ def test_the_same_seed_gives_the_same_run(finished, tmp_path):
     assert other.result["return_mean"] != finished.result["return_mean"]
 
 
+@pytest.mark.parametrize("changes", [{"known_reward": True}, {"hindsight_ratio": 0.8}])
+def test_what_goals_offer_is_used_and_survives_in_checkpoints(changes, tmp_path):
+    small = {"total_env_steps": 240, "n_eval_episodes": 2, "n_eval_envs": 2}
+    env_kwargs = ("reward_type=sparse", *TINY.env_kwargs)
+    trained = run(
+        dataclasses.replace(
+            TINY, **small, **changes, env_kwargs=env_kwargs, run_dir=tmp_path / "run"
+        )
+    )
+    env, path = trained.eval_env, trained.folder.checkpoint_path("final")
+    agents = [trained.hierarchy.acting_copy(env, 0), Hierarchy.load(path, env, seed=0)]
+    predictors = [agent.levels[0].predictor for agent in agents]
+    for predictor in predictors:
+        reward, hindsight = predictor.rew_func, predictor.hindsight
+        assert isinstance(reward, GoalReward) is ("known_reward" in changes)
+        assert (hindsight is None) is ("known_reward" in changes)
+        known = reward if hindsight is None else hindsight
+        goals = np.zeros((2, 2)), np.array([[0.1, 0.1], [1.0, 0.0]])
+        assert known.compute_reward(*goals, [{}] * 2).tolist() == [1.0, 0.0]
+    obs, _ = env.reset(seed=0)
+    actions = [agent.get_action(obs) for agent in agents]
+    assert np.array_equal(*actions)
+
+
+@pytest.mark.parametrize("changes", [{"known_reward": True}, {"hindsight_ratio": 0.5}])
+def test_goals_are_missed_where_there_are_none(changes):
+    arguments = dataclasses.replace(TINY, env_id="Pendulum-v1", **changes)
+    env = make_vector_env("Pendulum-v1", 1, {})
+    with pytest.raises(ConfigurationError, match="need a goal environment.*Pendulum"):
+        choose_predictor(arguments, env)
+
+
+def test_a_known_reward_needs_the_goal_in_the_latent_state():
+    changes = {"known_reward": True, "state_keys": ("observation",)}
+    arguments = dataclasses.replace(TINY, **changes)
+    with pytest.raises(ConfigurationError, match="needs achieved_goal"):
+        choose_predictor(arguments, make_vector_env("Maze2D-Open-v0", 1, {}))
+
+
+def test_a_share_is_a_share():
+    arguments = dataclasses.replace(TINY, hindsight_ratio=1.5)
+    with pytest.raises(ConfigurationError, match="got 1.5"):
+        choose_predictor(arguments, make_vector_env("Maze2D-Open-v0", 1, {}))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -205,8 +254,6 @@ def test_an_interrupt_leaves_a_checkpoint(tmp_path):
 
 
 def test_observation_spaces_pick_the_predictor():
-    from experiments.environments import make_vector_env
-
     goal_env = make_vector_env("Maze2D-Open-v0", 1, {})
     assert isinstance(goal_env.single_observation_space, spaces.Dict)
     [level] = build_levels(TINY, goal_env, choose_predictor(TINY, goal_env))

@@ -22,12 +22,12 @@ def make():
 def decide(memory, rows, numbers, action):
     rows = np.array(rows)
     state, _ = memory.encode(observations(*numbers), rows)
-    memory.note_action(np.full((len(rows), 2), action, np.float32), rows)
+    memory.clock.note_action(np.full((len(rows), 2), action, np.float32), rows)
     return state[:, 1].tolist()  # what the diary remembers
 
 
 def end(memory, rows, reward):
-    memory.note_reward(np.full(len(rows), reward), np.array(rows))
+    memory.clock.note_reward(np.full(len(rows), reward), np.array(rows))
 
 
 def test_memory_advances_with_own_action_reward_and_clock():
@@ -74,8 +74,8 @@ def test_step_by_step_equals_the_sequence():
     rows, states = np.arange(N), []
     for t in range(5):
         states.append(memory.encode(obs[:, t], rows)[0])
-        memory.note_action(np.repeat(actions[:, t], 2, 1), rows)
-        memory.note_reward(rewards[:, t], rows)
+        memory.clock.note_action(np.repeat(actions[:, t], 2, 1), rows)
+        memory.clock.note_reward(rewards[:, t], rows)
     previous = torch.from_numpy(np.repeat(actions, 2, 2)[:, :-1])
     sequence, _ = encoder.sequence(
         torch.from_numpy(obs),

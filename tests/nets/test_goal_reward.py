@@ -1,9 +1,11 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from layeredrl.errors import ConfigurationError
-from layeredrl.nets import GoalReward, TransitionReward
+from layeredrl.nets import GoalReward, TransitionReward, known_goal_reward
 from tests.toys import GoalEnv
 
 
@@ -72,3 +74,33 @@ def test_impossible_arguments_are_refused():
         GoalReward(3)
     with pytest.raises(ConfigurationError, match="equally many"):
         GoalReward(distance, achieved_dims=(0, 1), desired_dims=(0,))
+
+
+def test_a_part_of_factories(generator):
+    part = partial(known_goal_reward, compute_reward=distance, achieved_dims=(1, 2))
+    reward = part(4, 2, 3, device="cpu")
+    state, context = (torch.randn(5, n, generator=generator) for n in (4, 2))
+    found = reward(state, context, torch.zeros(5, 3), state)
+    torch.testing.assert_close(found, -(state[:, 1:3] - context).norm(dim=-1))
+    assert not list(reward.parameters())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "dims", "message"),
+    [
+        (
+            (2, 2),
+            {"achieved_dims": (0, 2)},
+            r"no columns \[0, 2\] in a latent state of 2",
+        ),
+        (
+            (3, 2),
+            {"achieved_dims": (0, 1), "desired_dims": (-1, 0)},
+            "in a context of 2",
+        ),
+        ((3, 2), {}, "equally many"),
+    ],
+)
+def test_a_part_that_does_not_fit_is_refused(sizes, dims, message):
+    with pytest.raises(ConfigurationError, match=message):
+        known_goal_reward(*sizes, 1, compute_reward=distance, **dims)

@@ -1,0 +1,210 @@
+"""Off-policy actor-critics of Tianshou, for continuous actions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tianshou.algorithm.algorithm_base import Algorithm
+from tianshou.algorithm.modelfree.ddpg import DDPG
+from tianshou.algorithm.modelfree.redq import REDQ
+from tianshou.algorithm.modelfree.sac import SAC, AutoAlpha
+from tianshou.algorithm.modelfree.td3 import TD3
+
+from layeredrl.errors import ConfigurationError
+from layeredrl.learners.learner import Learner, LearnerSpec
+from layeredrl.learners.tianshou_config import TianshouConfig, observation_dim
+from layeredrl.learners.tianshou_networks import (
+    action_critic,
+    deterministic_actor,
+    gaussian_actor,
+)
+from layeredrl.learners.tianshou_off_policy_learner import OffPolicyLearner
+from layeredrl.learners.tianshou_policies import (
+    DeterministicPolicy,
+    EnsembleGaussianPolicy,
+    SquashedGaussianPolicy,
+    unit_box,
+)
+from layeredrl.utils.schedules import Schedule, as_schedule
+from layeredrl.utils.spaces import action_dim
+
+
+@dataclass(frozen=True)
+class ActorCriticConfig(TianshouConfig):
+    """What off-policy actor-critics have in common."""
+
+    tau: float = 0.005
+    """Share by which target networks move towards the learned ones per update, in [0, 1]."""
+    n_steps: int = 1
+    """Rewards per return, at least 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        super().__post_init__()
+        if not 0.0 <= self.tau <= 1.0 or self.n_steps < 1:
+            raise ConfigurationError(
+                "tau must be in [0, 1] and n_steps at least 1, got "
+                f"{self.tau} and {self.n_steps}"
+            )
+
+    def build(self, spec: LearnerSpec) -> Learner:
+        """Build the learner."""
+        return OffPolicyLearner(spec, self.algorithm, self.gamma, self.n_steps)
+
+    def _shared(self) -> dict[str, Any]:
+        return {
+            "policy_optim": self.optimizer(),
+            "critic_optim": self.optimizer(),
+            "tau": self.tau,
+            "gamma": self.gamma,
+        }
+
+
+@dataclass(frozen=True)
+class _EntropyConfig(ActorCriticConfig):
+    alpha: float | None = None
+    """Weight of the entropy; ``None`` to learn it."""
+    target_entropy: float | None = None
+    """Entropy that a learned ``alpha`` aims at; ``None`` for minus the action features."""
+
+    def _alpha(self, n_actions: int) -> Any:
+        if self.alpha is not None:
+            return float(self.alpha)
+        target = -n_actions if self.target_entropy is None else self.target_entropy
+        return AutoAlpha(float(target), 0.0, self.optimizer())
+
+
+@dataclass(frozen=True)
+class SACConfig(_EntropyConfig):
+    """Soft actor-critic (Haarnoja et al. 2018)."""
+
+    def algorithm(self, spec: LearnerSpec) -> Algorithm:
+        """Build the algorithm."""
+        dims = observation_dim(spec), action_dim(spec.action_space)
+        policy = SquashedGaussianPolicy(
+            actor=gaussian_actor(*dims, self.hidden_sizes),
+            action_space=unit_box(dims[1]),
+        )
+        return SAC(
+            policy=policy,
+            critic=action_critic(*dims, self.hidden_sizes),
+            critic2=action_critic(*dims, self.hidden_sizes),
+            alpha=self._alpha(dims[1]),
+            **self._shared(),
+        )
+
+
+@dataclass(frozen=True)
+class REDQConfig(_EntropyConfig):
+    """Randomised ensembled double Q-learning (Chen et al. 2021)."""
+
+    n_critics: int = 10
+    """Members of the critic ensemble."""
+    n_target_critics: int = 2
+    """Members drawn for each target, of which the smallest value counts."""
+    actor_delay: int = 20
+    """Updates of the critics per update of the actor."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        super().__post_init__()
+        if not 1 <= self.n_target_critics <= self.n_critics or self.actor_delay < 1:
+            raise ConfigurationError(
+                "n_target_critics must be in 1 .. n_critics and actor_delay at least 1, "
+                f"got {self.n_target_critics}, {self.n_critics} and {self.actor_delay}"
+            )
+
+    def algorithm(self, spec: LearnerSpec) -> Algorithm:
+        """Build the algorithm."""
+        dims = observation_dim(spec), action_dim(spec.action_space)
+        policy = EnsembleGaussianPolicy(
+            actor=gaussian_actor(*dims, self.hidden_sizes),
+            action_space=unit_box(dims[1]),
+        )
+        return REDQ(
+            policy=policy,
+            critic=action_critic(*dims, self.hidden_sizes, self.n_critics),
+            ensemble_size=self.n_critics,
+            subset_size=self.n_target_critics,
+            actor_delay=self.actor_delay,
+            alpha=self._alpha(dims[1]),
+            **self._shared(),
+        )
+
+
+@dataclass(frozen=True)
+class DDPGConfig(ActorCriticConfig):
+    """Deep deterministic policy gradient (Lillicrap et al. 2016)."""
+
+    exploration_noise: Schedule | float = 0.1
+    """Standard deviation of the noise on actions while exploring, in half ranges, over the
+    decisions taken so far."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        super().__post_init__()
+        noise = as_schedule(self.exploration_noise)(0)
+        if not 0.0 <= noise < np.inf:
+            raise ConfigurationError(
+                f"exploration_noise must not be negative, got {self.exploration_noise}"
+            )
+
+    def build(self, spec: LearnerSpec) -> Learner:
+        """Build the learner."""
+        return OffPolicyLearner(
+            spec,
+            self.algorithm,
+            self.gamma,
+            self.n_steps,
+            noise=as_schedule(self.exploration_noise),
+        )
+
+    def algorithm(self, spec: LearnerSpec) -> Algorithm:
+        """Build the algorithm."""
+        dims = observation_dim(spec), action_dim(spec.action_space)
+        return DDPG(
+            policy=self._policy(*dims),
+            critic=action_critic(*dims, self.hidden_sizes),
+            **self._shared(),
+        )
+
+    def _policy(self, obs_dim: int, n_actions: int) -> DeterministicPolicy:
+        return DeterministicPolicy(
+            actor=deterministic_actor(obs_dim, n_actions, self.hidden_sizes),
+            action_space=unit_box(n_actions),
+        )
+
+
+@dataclass(frozen=True)
+class TD3Config(DDPGConfig):
+    """Twin delayed deep deterministic policy gradient (Fujimoto et al. 2018)."""
+
+    target_noise: float = 0.2
+    """Standard deviation of the noise on target actions, in half ranges."""
+    target_noise_clip: float = 0.5
+    """Largest noise on target actions."""
+    actor_delay: int = 2
+    """Updates of the critics per update of the actor."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        super().__post_init__()
+        if min(self.target_noise, self.target_noise_clip) < 0 or self.actor_delay < 1:
+            raise ConfigurationError(
+                "target_noise and target_noise_clip must not be negative and "
+                f"actor_delay at least 1, got {self.target_noise}, "
+                f"{self.target_noise_clip} and {self.actor_delay}"
+            )
+
+    def algorithm(self, spec: LearnerSpec) -> Algorithm:
+        """Build the algorithm."""
+        dims = observation_dim(spec), action_dim(spec.action_space)
+        return TD3(
+            policy=self._policy(*dims),
+            critic=action_critic(*dims, self.hidden_sizes),
+            critic2=action_critic(*dims, self.hidden_sizes),
+            policy_noise=self.target_noise,
+            noise_clip=self.target_noise_clip,
+            update_actor_freq=self.actor_delay,
+            **self._shared(),
+        )

@@ -1,0 +1,79 @@
+"""What all of Tianshou's algorithms have in common when they are described."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tianshou.algorithm.algorithm_base import Algorithm
+from tianshou.algorithm.optim import AdamOptimizerFactory
+
+from layeredrl.errors import ConfigurationError, SpaceError
+from layeredrl.learners.learner import LearnerConfig, LearnerSpec
+from layeredrl.utils.spaces import VECTOR_KEY
+
+
+@dataclass(frozen=True)
+class TianshouConfig(LearnerConfig):
+    """Sizes and rates that every algorithm has."""
+
+    hidden_sizes: tuple[int, ...] = (256, 256)
+    """Units per hidden layer of every network."""
+    gamma: float = 0.99
+    """Discount per environment step, in [0, 1]."""
+    lr: float = 3e-4
+    """Learning rate of Adam, for all networks."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        if not 0.0 <= self.gamma <= 1.0 or self.lr <= 0.0:
+            raise ConfigurationError(
+                "gamma must be in [0, 1] and lr positive, got "
+                f"{self.gamma} and {self.lr}"
+            )
+
+    @abstractmethod
+    def algorithm(self, spec: LearnerSpec) -> Algorithm:
+        """Build the algorithm with its policy, networks and optimizers.
+
+        Args:
+            spec: Where it will learn.
+
+        Returns:
+            The algorithm; its policy acts in the unit box.
+
+        Raises:
+            SpaceError: If it cannot see or act in these spaces.
+        """
+
+    def optimizer(self) -> AdamOptimizerFactory:
+        """Describe the optimizer.
+
+        Returns:
+            What Tianshou builds it from.
+        """
+        return AdamOptimizerFactory(lr=self.lr)
+
+
+def observation_dim(spec: LearnerSpec) -> int:
+    """Count the features that a policy sees.
+
+    Args:
+        spec: Where it will learn.
+
+    Returns:
+        Number of vector features.
+
+    Raises:
+        SpaceError: If there are images, too.
+    """
+    shape: Any = spec.obs_shape
+    if isinstance(shape, dict):
+        images = sorted(set(shape) - {VECTOR_KEY})
+        if images:
+            raise SpaceError(
+                f"this learner sees vectors only, but there are images {images}; "
+                "leave them out with an observation map, or take a learner that sees"
+            )
+        shape = shape[VECTOR_KEY]
+    return int(np.prod(shape))
