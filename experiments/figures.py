@@ -52,17 +52,27 @@ def draw_planner_run(run: TrainedRun) -> None:
     level = run.hierarchy.levels[0]
     assert isinstance(level, RunningPlannerLevel)
     horizon = len(recording.plans[0]) - 1
-    figures = {
-        "plan": plan_figure(recording),
-        "model": model_figure(recording, level.predictor, horizon),
-        "learning_curve": learning_curve_figure(run.folder.metrics_path, run.result),
-    }
-    for name, figure in figures.items():
-        if figure is None:
-            continue
-        figure.savefig(run.folder.path / f"{name}.png", dpi=110)
-        run.folder.writer.add_figure(name, figure, run.result["env_steps"])
-        plt.close(figure)
+    _show(run, "plan", plan_figure(recording))
+    _show(run, "model", model_figure(recording, level.predictor, horizon))
+    draw_learning_curve(run)
+
+
+def draw_learning_curve(run: TrainedRun) -> None:
+    """Draw the learning curve into the run folder and TensorBoard.
+
+    Args:
+        run: A finished run.
+    """
+    curve = learning_curve_figure(run.folder.metrics_path, run.result)
+    _show(run, "learning_curve", curve)
+
+
+def _show(run: TrainedRun, name: str, figure: Figure | None) -> None:
+    if figure is None:
+        return
+    figure.savefig(run.folder.path / f"{name}.png", dpi=110)
+    run.folder.writer.add_figure(name, figure, run.result["env_steps"])
+    plt.close(figure)
 
 
 def record_episode(run: TrainedRun) -> Recording:

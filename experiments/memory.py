@@ -2,39 +2,18 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from gymnasium.vector import VectorEnv
 
 from experiments.arguments import parse_arguments
+from experiments.backbones import Backbone, backbones
 from experiments.planner import PlannerArguments, run_planner
 from experiments.training import main
-from layeredrl.nets.backbone_encoder import TrajEncoderType
-from layeredrl.nets.traj_encoders import (
-    FFTrajEncoder,
-    GRUTrajEncoder,
-    MambaTrajEncoder,
-    TformerTrajEncoder,
-)
 from layeredrl.nets.tstep_encoders import FFTstepEncoder
 from layeredrl.predictors import PredictorFactory, get_memory_predictor_factory
 from layeredrl.utils.schedules import LinearSchedule
 
-Backbone = Literal["gru", "transformer", "mamba", "none"]
-BACKBONES: dict[Backbone, TrajEncoderType] = {
-    "gru": partial(GRUTrajEncoder, d_hidden=32, n_layers=1, d_output=32),
-    "transformer": partial(
-        TformerTrajEncoder,
-        d_model=32,
-        n_heads=2,
-        d_ff=64,
-        n_layers=2,
-        dropout_ff=0.0,
-        dropout_emb=0.0,
-    ),
-    "mamba": partial(MambaTrajEncoder, d_model=32, d_state=4, expand=1, n_layers=1),
-    "none": partial(FFTrajEncoder, d_model=32, d_ff=64, n_layers=2),
-}
+BACKBONES = backbones(width=32)
 
 
 @dataclass(frozen=True)

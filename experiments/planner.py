@@ -11,7 +11,7 @@ from gymnasium.vector import VectorEnv
 from experiments.arguments import RunArguments, parse_arguments
 from experiments.figures import draw_planner_run
 from experiments.search_methods import OptimizerName, choose_optimizer
-from experiments.training import main, result_table, run_experiment
+from experiments.training import main, run_and_report
 from layeredrl.errors import ConfigurationError
 from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
@@ -245,17 +245,12 @@ def run_planner(
         arguments: Its arguments.
         choose: Picks the predictor for the training environment.
     """
-    finished = run_experiment(
+    run_and_report(
         experiment,
         arguments,
         lambda env: build_levels(arguments, env, choose(arguments, env)),
         draw_planner_run,
     )
-    folder = finished.folder.path
-    print(f"\n{arguments.env_id}\n{result_table(finished.result)}\n")
-    print(f"run folder   {folder}")
-    print(f"a plan       {folder / 'plan.png'}")
-    print(f"TensorBoard  tensorboard --logdir {folder}")
 
 
 def run() -> None:

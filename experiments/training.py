@@ -7,22 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import gin
-import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from tqdm import tqdm
 
 from experiments.arguments import RunArguments
 from experiments.environments import make_vector_env
-from experiments.run_folder import RunFolder, command_line, versions
+from experiments.results import describe_result, result_table
+from experiments.run_folder import RunFolder
 from layeredrl.collectors import (
     Collector,
     Episode,
     MetricsLog,
     RunCheckpoints,
     evaluate,
-    summarize,
-    wilson_interval,
 )
 from layeredrl.errors import LayeredRLError
 from layeredrl.hierarchies import Hierarchy
@@ -112,6 +110,33 @@ def run_experiment(
         eval_env.close()
 
 
+def run_and_report(
+    experiment: str,
+    arguments: RunArguments,
+    build_levels: Callable[[VectorEnv], Sequence[Level]],
+    draw: Callable[[TrainedRun], None],
+) -> TrainedRun:
+    """Run an experiment, and print the result and where to look.
+
+    Args:
+        experiment: Name of the experiment.
+        arguments: Its arguments.
+        build_levels: Describes the levels for a training environment.
+        draw: Makes the figures.
+
+    Returns:
+        The run.
+    """
+    finished = run_experiment(experiment, arguments, build_levels, draw)
+    folder = finished.folder.path
+    print(f"\n{arguments.env_id}\n{result_table(finished.result)}\n")
+    print(f"run folder   {folder}")
+    for figure in sorted(folder.glob("*.png")):
+        print(f"{figure.stem.replace('_', ' '):<13}{figure}")
+    print(f"TensorBoard  tensorboard --logdir {folder}")
+    return finished
+
+
 def train(
     arguments: RunArguments,
     hierarchy: Hierarchy,
@@ -176,78 +201,6 @@ def evaluate_with_bar(
         return evaluate(
             hierarchy, env, n_episodes, seed, on_episode=lambda _: bar.update()
         )
-
-
-def describe_result(
-    arguments: RunArguments,
-    hierarchy: Hierarchy,
-    wall_s: float,
-    episodes: list[Episode],
-    random_episodes: list[Episode],
-) -> dict[str, Any]:
-    """Collect what ``result.json`` holds.
-
-    Args:
-        arguments: What was asked for.
-        hierarchy: The trained hierarchy.
-        wall_s: Seconds of training.
-        episodes: Evaluation episodes.
-        random_episodes: Those of the random policy.
-
-    Returns:
-        Plain values; success entries are ``None`` where the environment has none.
-    """
-    own, floor = summarize(episodes), summarize(random_episodes)
-    interval = None
-    if "success_last" in own:
-        successes = sum(bool(e.success_last) for e in episodes)
-        interval = list(wilson_interval(successes, len(episodes)))
-    returns = np.array([e.ret for e in episodes])
-    return {
-        "env_id": arguments.env_id,
-        "env_steps": hierarchy.n_env_steps,
-        "wall_s": round(wall_s, 1),
-        "episodes": len(episodes),
-        "success_any": own.get("success_any"),
-        "success_last": own.get("success_last"),
-        "success_ci95": interval,
-        "return_mean": own["return_mean"],
-        "return_std": float(returns.std()),
-        "random_success_any": floor.get("success_any"),
-        "random_success_last": floor.get("success_last"),
-        "random_return_mean": floor["return_mean"],
-        "seed": arguments.seed,
-        "versions": versions(),
-        "command": command_line(),
-    }
-
-
-def result_table(result: dict[str, Any]) -> str:
-    """Lay the result out beside the random floor.
-
-    Args:
-        result: What :func:`describe_result` returned.
-
-    Returns:
-        A text table.
-    """
-    rows = [("", "agent", "random")]
-    rows.append(("mean return", *_numbers(result, "return_mean")))
-    if result["success_last"] is not None:
-        rows.append(("success, last step", *_numbers(result, "success_last")))
-        rows.append(("success, any step", *_numbers(result, "success_any")))
-        low, high = result["success_ci95"]
-        rows.append(("  95 % interval, last step", f"{low:.2f} .. {high:.2f}", ""))
-    width = max(len(row[0]) for row in rows) + 2
-    lines = [f"{a:<{width}}{b:>14}{c:>14}" for a, b, c in rows]
-    steps, seconds = result["env_steps"], result["wall_s"]
-    lines.append(f"{result['episodes']} held-out episodes, seed {result['seed']}")
-    lines.append(f"{steps} environment steps of training in {seconds:.0f} s")
-    return "\n".join(lines)
-
-
-def _numbers(result: dict[str, Any], name: str) -> tuple[str, str]:
-    return f"{result[name]:.2f}", f"{result[f'random_{name}']:.2f}"
 
 
 def configure_gin(entries: Sequence[str]) -> None:

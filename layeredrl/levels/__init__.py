@@ -3,6 +3,11 @@
 from layeredrl.levels.action_sequence_level import ActionSequenceLevel
 from layeredrl.levels.constant_level import ConstantLevel
 from layeredrl.levels.exploration import Exploration
+from layeredrl.levels.learner_levels import (
+    ActorCriticLevel,
+    TDMPC2Level,
+    TianshouLevel,
+)
 from layeredrl.levels.learning_schedule import LearningSchedule
 from layeredrl.levels.level import Level, LevelSpec, RunningLevel
 from layeredrl.levels.planner_level import PlannerLevel
@@ -12,6 +17,7 @@ from layeredrl.levels.running_planner_level import RunningPlannerLevel
 from layeredrl.levels.running_policy_level import RunningPolicyLevel
 
 __all__ = [
+    "ActorCriticLevel",
     "ActionSequenceLevel",
     "ConstantLevel",
     "Exploration",
@@ -24,4 +30,6 @@ __all__ = [
     "RunningLevel",
     "RunningPlannerLevel",
     "RunningPolicyLevel",
+    "TDMPC2Level",
+    "TianshouLevel",
 ]

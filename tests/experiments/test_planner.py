@@ -17,7 +17,8 @@ from experiments.planner import (
     build_levels,
     choose_predictor,
 )
-from experiments.training import result_table, run_experiment
+from experiments.results import result_table
+from experiments.training import run_experiment
 from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.nets import GoalReward

@@ -1,0 +1,82 @@
+"""What a run comes to: the content of ``result.json``, and its table."""
+
+from typing import Any
+
+import numpy as np
+
+from experiments.arguments import RunArguments
+from experiments.run_folder import command_line, versions
+from layeredrl.collectors import Episode, summarize, wilson_interval
+from layeredrl.hierarchies import Hierarchy
+
+
+def describe_result(
+    arguments: RunArguments,
+    hierarchy: Hierarchy,
+    wall_s: float,
+    episodes: list[Episode],
+    random_episodes: list[Episode],
+) -> dict[str, Any]:
+    """Collect what ``result.json`` holds.
+
+    Args:
+        arguments: What was asked for.
+        hierarchy: The trained hierarchy.
+        wall_s: Seconds of training.
+        episodes: Evaluation episodes.
+        random_episodes: Those of the random policy.
+
+    Returns:
+        Plain values; success entries are ``None`` where the environment has none.
+    """
+    own, floor = summarize(episodes), summarize(random_episodes)
+    interval = None
+    if "success_last" in own:
+        successes = sum(bool(e.success_last) for e in episodes)
+        interval = list(wilson_interval(successes, len(episodes)))
+    returns = np.array([e.ret for e in episodes])
+    return {
+        "env_id": arguments.env_id,
+        "env_steps": hierarchy.n_env_steps,
+        "wall_s": round(wall_s, 1),
+        "episodes": len(episodes),
+        "success_any": own.get("success_any"),
+        "success_last": own.get("success_last"),
+        "success_ci95": interval,
+        "return_mean": own["return_mean"],
+        "return_std": float(returns.std()),
+        "random_success_any": floor.get("success_any"),
+        "random_success_last": floor.get("success_last"),
+        "random_return_mean": floor["return_mean"],
+        "seed": arguments.seed,
+        "versions": versions(),
+        "command": command_line(),
+    }
+
+
+def result_table(result: dict[str, Any]) -> str:
+    """Lay the result out beside the random floor.
+
+    Args:
+        result: What :func:`describe_result` returned.
+
+    Returns:
+        A text table.
+    """
+    rows = [("", "agent", "random")]
+    rows.append(("mean return", *_numbers(result, "return_mean")))
+    if result["success_last"] is not None:
+        rows.append(("success, last step", *_numbers(result, "success_last")))
+        rows.append(("success, any step", *_numbers(result, "success_any")))
+        low, high = result["success_ci95"]
+        rows.append(("  95 % interval, last step", f"{low:.2f} .. {high:.2f}", ""))
+    width = max(len(row[0]) for row in rows) + 2
+    lines = [f"{a:<{width}}{b:>14}{c:>14}" for a, b, c in rows]
+    steps, seconds = result["env_steps"], result["wall_s"]
+    lines.append(f"{result['episodes']} held-out episodes, seed {result['seed']}")
+    lines.append(f"{steps} environment steps of training in {seconds:.0f} s")
+    return "\n".join(lines)
+
+
+def _numbers(result: dict[str, Any], name: str) -> tuple[str, str]:
+    return f"{result[name]:.2f}", f"{result[f'random_{name}']:.2f}"

@@ -1,0 +1,97 @@
+import dataclasses
+import json
+
+import pytest
+
+from experiments.environments import make_vector_env
+from experiments.figures import draw_learning_curve
+from experiments.flat import PRESETS, FlatArguments, build_levels
+from experiments.learners import LEARNERS, choose_learner
+from experiments.training import run_and_report
+from layeredrl.errors import ConfigurationError
+from layeredrl.hierarchies import Hierarchy
+from layeredrl.learners import SACConfig
+from layeredrl.nets.traj_encoders import GRUTrajEncoder
+from layeredrl.utils.schedules import LinearSchedule
+
+TINY = FlatArguments(
+    n_envs=2,
+    total_env_steps=60,
+    log_interval=20,
+    warm_up_env_steps=20,
+    learn_interval=20,
+    updates_per_env_step=0.1,
+    batch_size=4,
+    test_interval=30,
+    n_test_episodes=2,
+    n_eval_episodes=2,
+    n_eval_envs=2,
+)
+SMALL = ("hidden_sizes=(8,)",)
+OPTIONS = {
+    "tdmpc2": ("n_samples=8", "n_elites=2", "n_policy_trajectories=2"),
+    "sequence": ("max_seq_len=8", "traj_encoder=gru"),
+}
+DISCRETE = {"dqn", "discrete-sac"}
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_each_learner_runs(learner, tmp_path, capsys):
+    place = tmp_path / "run"
+    arguments = dataclasses.replace(
+        TINY,
+        env_id="CartPole-v1" if learner in DISCRETE else "Pendulum-v1",
+        env_kwargs=("max_episode_steps=15",),
+        learner=learner,
+        learner_options=OPTIONS.get(learner, SMALL),
+        run_dir=place,
+    )
+    run_and_report(
+        "flat", arguments, lambda env: build_levels(arguments, env), draw_learning_curve
+    )
+    assert "learning curve" in capsys.readouterr().out
+    result = json.loads((place / "result.json").read_text())
+    assert result["env_steps"] >= 60 and result["episodes"] == 2
+    logged = [json.loads(x) for x in (place / "metrics.jsonl").read_text().splitlines()]
+    assert any("level0/n_updates" in line for line in logged)
+    env = make_vector_env(arguments.env_id, 3, {})
+    agent = Hierarchy.load(place / "checkpoints" / "final.pt", env)
+    obs, _ = env.reset(seed=0)
+    assert env.action_space.contains(agent.get_action(obs))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_describe_levels_that_can_be_built(name):
+    arguments = PRESETS[name]
+    env = make_vector_env(arguments.env_id, 2, arguments.parsed_train_env_kwargs())
+    level = Hierarchy(build_levels(arguments, env), env, seed=0).levels[0]
+    obs, _ = env.reset(seed=0)
+    assert level.n_updates == 0
+    assert (level._hindsight is not None) == (arguments.hindsight_ratio > 0)
+    env.close()
+
+
+def test_options_are_read_as_python_schedules_and_backbones():
+    assert choose_learner("sac", ("lr=1e-3", "hidden_sizes=(4, 4)")) == SACConfig(
+        lr=1e-3, hidden_sizes=(4, 4)
+    )
+    dqn = choose_learner("dqn", ("epsilon=1.0 -> 0.05 in 100",))
+    assert dqn.epsilon == LinearSchedule(1.0, 0.05, 100)
+    sequence = choose_learner("sequence", ("traj_encoder=gru", "critic=two_hot"))
+    assert sequence.traj_encoder.func is GRUTrajEncoder
+    assert sequence.critic == "two_hot"
+
+
+@pytest.mark.parametrize(
+    "name, option, message",
+    [
+        ("sac", "lrr=1", "did you mean lr"),
+        ("sac", "lr", "lr"),
+        ("ppo", "epsilon=0.1", "there are"),
+        ("sequence", "traj_encoder=lstm", "gru"),
+        ("sac", "gamma=2.0", "gamma"),
+    ],
+)
+def test_wrong_options_are_named(name, option, message):
+    with pytest.raises(ConfigurationError, match=message):
+        choose_learner(name, (option,))
