@@ -9,8 +9,10 @@ import torch
 import tyro
 
 from experiments.benchmarks.checkpoints import checkpoint_benchmarks
+from experiments.benchmarks.learners import learner_benchmarks
 from experiments.benchmarks.mazes import maze_benchmarks
 from experiments.benchmarks.measuring import Benchmark, Measurement, measure_all
+from experiments.benchmarks.networks import network_benchmarks
 from experiments.benchmarks.planning import planning_benchmarks
 from experiments.benchmarks.replay import replay_benchmarks
 from experiments.benchmarks.updates import update_benchmarks
@@ -20,6 +22,8 @@ GROUPS: dict[str, Callable[[], Iterator[Benchmark]]] = {
     "planning": planning_benchmarks,
     "replay": replay_benchmarks,
     "updates": update_benchmarks,
+    "networks": network_benchmarks,
+    "learners": learner_benchmarks,
     "mazes": maze_benchmarks,
     "checkpoints": checkpoint_benchmarks,
 }

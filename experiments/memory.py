@@ -7,7 +7,11 @@ from gymnasium.vector import VectorEnv
 
 from experiments.arguments import parse_arguments
 from experiments.backbones import Backbone, backbones
-from experiments.planner import PlannerArguments, run_planner
+from experiments.planner import (
+    PlannerArguments,
+    require_learned_rewards,
+    run_planner,
+)
 from experiments.training import main
 from layeredrl.nets.tstep_encoders import FFTstepEncoder
 from layeredrl.predictors import PredictorFactory, get_memory_predictor_factory
@@ -24,6 +28,9 @@ class MemoryArguments(PlannerArguments):
     """Any registered Gymnasium id; ``module:Env-v0`` imports the module first."""
     backbone: Backbone = "transformer"
     """What carries memory along an episode; ``none`` looks at single steps."""
+    hide_rl2s: bool = True
+    """Whether previous actions and rewards are hidden. In the maze the reward alone tells how
+    far the goal is, so that little needs to be remembered."""
     max_seq_len: int = 80
     """Longest sequence that is trained on, in decisions."""
     state_keys: tuple[str, ...] = ("observation",)
@@ -38,7 +45,7 @@ class MemoryArguments(PlannerArguments):
     """Of encoder and reward at the start; it falls to a tenth in a straight line."""
     n_envs: int = 16
     """Environment instances that collect experience."""
-    total_env_steps: int = 24_000
+    total_env_steps: int = 16_000
     """Environment steps of training, over all instances."""
     horizon: int = 15
     """Planned steps."""
@@ -66,7 +73,11 @@ def choose_predictor(arguments: MemoryArguments, env: VectorEnv) -> PredictorFac
 
     Returns:
         Its factory.
+
+    Raises:
+        ConfigurationError: If rewards shall be known, or goals relabelled.
     """
+    require_learned_rewards(arguments, "goals may be hidden")
     falling = LinearSchedule(
         arguments.learning_rate,
         0.1 * arguments.learning_rate,
@@ -75,7 +86,9 @@ def choose_predictor(arguments: MemoryArguments, env: VectorEnv) -> PredictorFac
     return get_memory_predictor_factory(
         env,
         BACKBONES[arguments.backbone],
-        tstep_encoder_type=partial(FFTstepEncoder, d_hidden=64, d_output=32),
+        tstep_encoder_type=partial(
+            FFTstepEncoder, d_hidden=64, d_output=32, hide_rl2s=arguments.hide_rl2s
+        ),
         max_seq_len=arguments.max_seq_len,
         state_keys=arguments.state_keys,
         n_context_features=arguments.n_context_features,

@@ -193,11 +193,9 @@ def choose_predictor(arguments: PlannerArguments, env: VectorEnv) -> PredictorFa
         ConfigurationError: If something is asked for that needs goals, and there are none.
     """
     if not isinstance(env.single_observation_space, spaces.Dict):
-        if arguments.known_reward or arguments.hindsight_ratio:
-            raise ConfigurationError(
-                "known_reward and hindsight_ratio need a goal environment; observations "
-                f"of {arguments.env_id} are {env.single_observation_space}"
-            )
+        require_learned_rewards(
+            arguments, f"observations are {env.single_observation_space}"
+        )
         flat = get_flat_predictor_factory(arguments.n_models, arguments.use_value)
         return _with_options(flat, gamma=arguments.gamma)
     default = get_default_predictor_factory(env, 0)
@@ -221,6 +219,23 @@ def choose_predictor(arguments: PlannerArguments, env: VectorEnv) -> PredictorFa
     if arguments.hindsight_ratio:
         options["hindsight"] = hindsight_for(env, ratio=arguments.hindsight_ratio)
     return _with_options(goal_based, **options)
+
+
+def require_learned_rewards(arguments: PlannerArguments, because: str) -> None:
+    """Refuse what needs goals that are vectors and always shown.
+
+    Args:
+        arguments: Concrete choices.
+        because: What there is instead.
+
+    Raises:
+        ConfigurationError: If rewards shall be known, or goals relabelled.
+    """
+    if arguments.known_reward or arguments.hindsight_ratio:
+        raise ConfigurationError(
+            "known_reward and hindsight_ratio need a goal environment that always shows "
+            f"its goal as a vector; in {arguments.env_id} {because}"
+        )
 
 
 def _with_options(factory: PredictorFactory, **options: Any) -> PredictorFactory:

@@ -130,10 +130,10 @@ def run_and_report(
     finished = run_experiment(experiment, arguments, build_levels, draw)
     folder = finished.folder.path
     print(f"\n{arguments.env_id}\n{result_table(finished.result)}\n")
-    print(f"run folder   {folder}")
+    print(f"run folder      {folder}")
     for figure in sorted(folder.glob("*.png")):
-        print(f"{figure.stem.replace('_', ' '):<13}{figure}")
-    print(f"TensorBoard  tensorboard --logdir {folder}")
+        print(f"{figure.stem.replace('_', ' '):<16}{figure}")
+    print(f"TensorBoard     tensorboard --logdir {folder}")
     return finished
 
 

@@ -130,6 +130,9 @@ class Transition(NamedTuple):
         truncated: The episode was cut off from outside, (B,) bool.
         n_env_steps: How many environment steps the decision took, (B,) int64.
         info: Numbers from the environment's info at the last step, each (B, ...).
+        path: Columns of the observation that the level asked for, after each environment
+            step, NaN beyond ``n_env_steps``, (B, H, G) float32; ``None`` if it asked for
+            none.
     """
 
     instances: np.ndarray
@@ -142,6 +145,7 @@ class Transition(NamedTuple):
     truncated: np.ndarray
     n_env_steps: np.ndarray
     info: Mapping[str, np.ndarray]
+    path: np.ndarray | None = None
 
 
 class Plan(NamedTuple):

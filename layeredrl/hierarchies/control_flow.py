@@ -11,6 +11,7 @@ from layeredrl.hierarchies.space_fitting import ActionCheck
 from layeredrl.levels import RunningLevel
 from layeredrl.types import Observation, Transition
 from layeredrl.utils.observation_maps import ObservationMap
+from layeredrl.utils.spaces import VECTOR_KEY
 
 
 class ControlFlow:
@@ -35,7 +36,12 @@ class ControlFlow:
         self._maps = list(maps)
         self._checks = list(checks)
         self._records = [
-            DecisionRecord(n_instances, level.reward_gamma, check.neutral)
+            DecisionRecord(
+                n_instances,
+                level.reward_gamma,
+                check.neutral,
+                (level.spec.decision_interval, len(level.path_columns)),
+            )
             for level, check in zip(levels, checks, strict=True)
         ]
 
@@ -86,9 +92,11 @@ class ControlFlow:
 
         Raises:
             ShapeError: If a level does not say who hands control back.
+            ConfigurationError: If a decision takes longer than the levels below said.
         """
         for record in self._records:
             record.add(reward, active)
+        self._record_paths(next_obs, active)
         done = (terminated | truncated) & active
         returning = np.flatnonzero(active)
         for i in range(len(self._levels) - 1, -1, -1):
@@ -106,6 +114,7 @@ class ControlFlow:
                 truncated=truncated[returning],
                 n_env_steps=n_steps,
                 info={key: value[returning] for key, value in info.items()},
+                path=self._records[i].path(returning),
             )
             handed_back = np.asarray(self._levels[i].process_transition(transition))
             if handed_back.shape != returning.shape or handed_back.dtype != bool:
@@ -145,6 +154,14 @@ class ControlFlow:
         """
         for record, saved in zip(self._records, state, strict=True):
             record.load_state_dict(saved)
+
+    def _record_paths(self, next_obs: Observation, active: np.ndarray) -> None:
+        for i, level in enumerate(self._levels):
+            if level.path_columns:
+                seen = self._maps[i](next_obs)
+                vector = seen[VECTOR_KEY] if isinstance(seen, dict) else seen
+                reached = vector[:, list(level.path_columns)]
+                self._records[i].add_to_path(reached, active)
 
     def _input_of(self, i: int, instances: np.ndarray) -> np.ndarray | None:
         return self._records[i - 1].action[instances] if i else None

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from layeredrl.errors import ConfigurationError
 from layeredrl.types import Observation
 from layeredrl.utils.checkpoints import to_array
 
@@ -11,13 +12,21 @@ from layeredrl.utils.checkpoints import to_array
 class DecisionRecord:
     """One level's decision in progress in every instance: a semi-MDP step in the making."""
 
-    def __init__(self, n_instances: int, gamma: float, neutral: np.ndarray):
+    def __init__(
+        self,
+        n_instances: int,
+        gamma: float,
+        neutral: np.ndarray,
+        path_shape: tuple[int, int] = (0, 0),
+    ):
         """Start with every instance awaiting a decision.
 
         Args:
             n_instances: Environment instances.
             gamma: Discount per environment step of the level's rewards.
             neutral: Action features that stand for no decision yet, (A,).
+            path_shape: Environment steps that a decision takes at most, and features that
+                are recorded at each of them, (H, G).
         """
         self.needs_decision = np.ones(n_instances, dtype=bool)
         self.action = np.tile(neutral, (n_instances, 1))
@@ -26,6 +35,7 @@ class DecisionRecord:
         self._reward = np.zeros(n_instances)
         self._discount = np.ones(n_instances)
         self._n_env_steps = np.zeros(n_instances, dtype=np.int64)
+        self._path = np.full((n_instances, *path_shape), np.nan, dtype=np.float32)
 
     def begin(
         self, obs: Observation, action: np.ndarray, instances: np.ndarray
@@ -46,6 +56,7 @@ class DecisionRecord:
         self._reward[instances] = 0.0
         self._discount[instances] = 1.0
         self._n_env_steps[instances] = 0
+        self._path[instances] = np.nan
         self.needs_decision[instances] = False
 
     def add(self, reward: np.ndarray, stepped: np.ndarray) -> None:
@@ -58,6 +69,38 @@ class DecisionRecord:
         self._reward += np.where(stepped, self._discount * reward, 0.0)
         self._discount = np.where(stepped, self._discount * self._gamma, self._discount)
         self._n_env_steps += stepped
+
+    def add_to_path(self, reached: np.ndarray, stepped: np.ndarray) -> None:
+        """Note where an environment step led; after :meth:`add`.
+
+        Args:
+            reached: Recorded features of all instances, (n_instances, G).
+            stepped: Which instances took a step, (n_instances,) bool.
+
+        Raises:
+            ConfigurationError: If a decision takes longer than it may.
+        """
+        instances = np.flatnonzero(stepped)
+        step = self._n_env_steps[instances] - 1
+        longest = self._path.shape[1]
+        if step.size and step.max() >= longest:
+            raise ConfigurationError(
+                f"a decision took {step.max() + 1} environment steps, but the levels "
+                f"below say that they take {longest} at most"
+            )
+        self._path[instances, step] = reached[instances]
+
+    def path(self, instances: np.ndarray) -> np.ndarray | None:
+        """Read where decisions led, step by step.
+
+        Args:
+            instances: Which ones, (B,).
+
+        Returns:
+            Recorded features, NaN for steps that were not taken, (B, H, G); ``None`` if
+            nothing is recorded.
+        """
+        return self._path[instances] if self._path.shape[2] else None
 
     def finish(
         self, instances: np.ndarray
@@ -100,6 +143,7 @@ class DecisionRecord:
             "reward": self._reward.copy(),
             "discount": self._discount.copy(),
             "n_env_steps": self._n_env_steps.copy(),
+            "path": self._path.copy(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -114,6 +158,7 @@ class DecisionRecord:
         self._reward = to_array(state["reward"])
         self._discount = to_array(state["discount"])
         self._n_env_steps = to_array(state["n_env_steps"])
+        self._path = to_array(state["path"])
 
 
 _ONLY = ""

@@ -17,6 +17,10 @@ from layeredrl.predictors.trajectory_batch import (
 )
 from layeredrl.utils.observation_maps import Shape
 
+END_FLAG = "handed_back"
+"""Entry of a stored decision's info, where a level above asks for something: whether what
+it had asked for was over then. Stretches of decisions end there."""
+
 
 @dataclass(frozen=True)
 class LearnerSpec:
@@ -144,6 +148,7 @@ class Learner(ABC):
             _as_stored,
             self.spec.device,
             self.max_seq_len,
+            end_flag=END_FLAG,
         )
 
     def reset(self, instances: np.ndarray) -> None:

@@ -72,7 +72,7 @@ class TDMPC2Config(LearnerConfig):
     use_policy: bool = False
     """Whether the policy acts alone, which is many times faster than planning."""
 
-    n_samples: int = 64
+    n_samples: int = 40
     """Candidate sequences that are drawn per iteration."""
 
     n_elites: int = 8

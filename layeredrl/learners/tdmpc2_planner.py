@@ -81,8 +81,7 @@ class LatentPlanner:
         noise, policy_noise = (
             self._fixed_noise if generator is None else self._noise(generator)
         )
-        # Explorers ask two value functions, which is faster, the others all of them.
-        members = None if generator is None else self._model.draw_values(generator)
+        members = self._model.draw_values(generator)
         mean = self._plans[rows]
         gaussian = Gaussian(mean, torch.full_like(mean, config.max_std))
         prior = self._policy_sequences(state, condition, policy_noise)
@@ -166,7 +165,7 @@ class LatentPlanner:
         state: Tensor,
         condition: Tensor,
         sequences: Tensor,
-        members: Tensor | None,
+        members: Tensor,
     ) -> Tensor:
         """Sum up rewards, and the value of the policy afterwards.
 

@@ -82,15 +82,17 @@ class WorldModel(nn.Module):
         """
         return torch.cat([state, condition, action], dim=-1)
 
-    def draw_values(self, generator: torch.Generator) -> Tensor:
+    def draw_values(self, generator: torch.Generator | None) -> Tensor:
         """Draw two of the value functions.
 
         Args:
-            generator: Source of randomness.
+            generator: Source of randomness; without one they are always the same.
 
         Returns:
             Which ones, (2,) int64.
         """
         device = self.discount.device
+        if generator is None:
+            return torch.arange(2, device=device)
         members = torch.randperm(_N_VALUE_FUNCTIONS, generator=generator, device=device)
         return members[:2]

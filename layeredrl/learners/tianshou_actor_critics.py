@@ -9,10 +9,11 @@ from tianshou.algorithm.modelfree.ddpg import DDPG
 from tianshou.algorithm.modelfree.redq import REDQ
 from tianshou.algorithm.modelfree.sac import SAC, AutoAlpha
 from tianshou.algorithm.modelfree.td3 import TD3
+from tianshou.data import Batch
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners.learner import Learner, LearnerSpec
-from layeredrl.learners.tianshou_config import TianshouConfig, observation_dim
+from layeredrl.learners.tianshou_config import TianshouConfig
 from layeredrl.learners.tianshou_networks import (
     action_critic,
     deterministic_actor,
@@ -26,7 +27,6 @@ from layeredrl.learners.tianshou_policies import (
     unit_box,
 )
 from layeredrl.utils.schedules import Schedule, as_schedule
-from layeredrl.utils.spaces import action_dim
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class SACConfig(_EntropyConfig):
 
     def algorithm(self, spec: LearnerSpec) -> Algorithm:
         """Build the algorithm."""
-        dims = observation_dim(spec), action_dim(spec.action_space)
+        dims = self.continuous_dims(spec)
         policy = SquashedGaussianPolicy(
             actor=gaussian_actor(*dims, self.hidden_sizes),
             action_space=unit_box(dims[1]),
@@ -116,7 +116,7 @@ class REDQConfig(_EntropyConfig):
 
     def algorithm(self, spec: LearnerSpec) -> Algorithm:
         """Build the algorithm."""
-        dims = observation_dim(spec), action_dim(spec.action_space)
+        dims = self.continuous_dims(spec)
         policy = EnsembleGaussianPolicy(
             actor=gaussian_actor(*dims, self.hidden_sizes),
             action_space=unit_box(dims[1]),
@@ -161,7 +161,7 @@ class DDPGConfig(ActorCriticConfig):
 
     def algorithm(self, spec: LearnerSpec) -> Algorithm:
         """Build the algorithm."""
-        dims = observation_dim(spec), action_dim(spec.action_space)
+        dims = self.continuous_dims(spec)
         return DDPG(
             policy=self._policy(*dims),
             critic=action_critic(*dims, self.hidden_sizes),
@@ -173,6 +173,15 @@ class DDPGConfig(ActorCriticConfig):
             actor=deterministic_actor(obs_dim, n_actions, self.hidden_sizes),
             action_space=unit_box(n_actions),
         )
+
+
+class _BoundedTD3(TD3):
+    """Keeps noisy target actions in the unit box, as the paper does."""
+
+    def _target_q_compute_action(self, obs_batch: Batch) -> Any:
+        actions: Any = super()._target_q_compute_action(obs_batch)
+        actions.act = actions.act.clamp(-1.0, 1.0)
+        return actions
 
 
 @dataclass(frozen=True)
@@ -198,8 +207,8 @@ class TD3Config(DDPGConfig):
 
     def algorithm(self, spec: LearnerSpec) -> Algorithm:
         """Build the algorithm."""
-        dims = observation_dim(spec), action_dim(spec.action_space)
-        return TD3(
+        dims = self.continuous_dims(spec)
+        return _BoundedTD3(
             policy=self._policy(*dims),
             critic=action_critic(*dims, self.hidden_sizes),
             critic2=action_critic(*dims, self.hidden_sizes),

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from tianshou.algorithm.algorithm_base import Algorithm
 from tianshou.algorithm.optim import AdamOptimizerFactory
 
 from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.learners.learner import LearnerConfig, LearnerSpec
-from layeredrl.utils.spaces import VECTOR_KEY
+from layeredrl.utils.spaces import VECTOR_KEY, action_dim
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,44 @@ class TianshouConfig(LearnerConfig):
             What Tianshou builds it from.
         """
         return AdamOptimizerFactory(lr=self.lr)
+
+    def continuous_dims(self, spec: LearnerSpec) -> tuple[int, int]:
+        """Count what the policy sees and says, for continuous actions only.
+
+        Args:
+            spec: Where it will learn.
+
+        Returns:
+            Vector features, and action features.
+
+        Raises:
+            SpaceError: If there are images, or actions are no bounded ``Box``.
+        """
+        space = spec.action_space
+        if not isinstance(space, spaces.Box) or not space.is_bounded():
+            raise SpaceError(
+                f"{type(self).__name__} needs bounded Box actions, got {space}"
+            )
+        return observation_dim(spec), action_dim(space)
+
+    def discrete_dims(self, spec: LearnerSpec) -> tuple[int, int]:
+        """Count what the policy sees and says, for discrete actions only.
+
+        Args:
+            spec: Where it will learn.
+
+        Returns:
+            Vector features, and choices.
+
+        Raises:
+            SpaceError: If there are images, or actions are not ``Discrete``.
+        """
+        space = spec.action_space
+        if not isinstance(space, spaces.Discrete):
+            raise SpaceError(
+                f"{type(self).__name__} needs Discrete actions, got {space}"
+            )
+        return observation_dim(spec), action_dim(space)
 
 
 def observation_dim(spec: LearnerSpec) -> int:

@@ -11,7 +11,7 @@ from tianshou.algorithm.modelfree.sac import AutoAlpha
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners.learner import Learner, LearnerSpec
 from layeredrl.learners.tianshou_actor_critics import ActorCriticConfig
-from layeredrl.learners.tianshou_config import TianshouConfig, observation_dim
+from layeredrl.learners.tianshou_config import TianshouConfig
 from layeredrl.learners.tianshou_networks import choice_critic, choice_net
 from layeredrl.learners.tianshou_off_policy_learner import OffPolicyLearner
 from layeredrl.learners.tianshou_policies import (
@@ -20,7 +20,6 @@ from layeredrl.learners.tianshou_policies import (
     choices,
 )
 from layeredrl.utils.schedules import Schedule, as_schedule
-from layeredrl.utils.spaces import action_dim
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class DQNConfig(TianshouConfig):
 
     def algorithm(self, spec: LearnerSpec) -> Algorithm:
         """Build the algorithm."""
-        dims = observation_dim(spec), action_dim(spec.action_space)
+        dims = self.discrete_dims(spec)
         return DQN(
             policy=GreedyPolicy(
                 model=choice_net(*dims, self.hidden_sizes),
@@ -92,7 +91,7 @@ class DiscreteSACConfig(ActorCriticConfig):
 
     def algorithm(self, spec: LearnerSpec) -> Algorithm:
         """Build the algorithm."""
-        dims = observation_dim(spec), action_dim(spec.action_space)
+        dims = self.discrete_dims(spec)
         alpha: AutoAlpha | float
         if self.alpha is None:
             target = self.target_entropy_share * float(np.log(dims[1]))

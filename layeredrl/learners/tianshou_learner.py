@@ -50,12 +50,12 @@ class TianshouLearner(Learner):
         super().__init__(spec)
         self.gamma = gamma
         initial, drawing = spawn(spec.seed, 2)
+        with seeded_initialization(initial):
+            self.algorithm = build_algorithm(spec).to(spec.device)
         self._is_discrete = isinstance(spec.action_space, spaces.Discrete)
         self._n_actions = action_dim(spec.action_space)
         if not self._is_discrete:
             self._scaling = ActionScaling(spec.action_space, spec.device)
-        with seeded_initialization(initial):
-            self.algorithm = build_algorithm(spec).to(spec.device)
         self.algorithm.eval()
         self._generators = BorrowedGenerators(drawing, spec.device)
         self.n_decisions = 0

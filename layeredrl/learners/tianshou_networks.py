@@ -55,6 +55,10 @@ def gaussian_actor(
     )
 
 
+# Where both concentrations are rounded to 1, a Beta distribution has no mode.
+_LEAST_EXCESS = 1e-4
+
+
 class BetaActor(nn.Module):
     """Returns the concentrations of Beta distributions, all above 1."""
 
@@ -79,7 +83,7 @@ class BetaActor(nn.Module):
     ) -> tuple[tuple[Tensor, Tensor], Any]:
         """Return the two concentrations, (B, A) each, and the state as it was."""
         raw, state = self.net(obs, state)
-        concentrations = 1.0 + torch.nn.functional.softplus(raw)
+        concentrations = 1.0 + _LEAST_EXCESS + torch.nn.functional.softplus(raw)
         one, other = concentrations.chunk(2, dim=-1)
         return (one, other), state
 

@@ -21,7 +21,6 @@ from layeredrl.learners.tianshou_policies import (
     choices,
     unit_box,
 )
-from layeredrl.utils.spaces import action_dim
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,8 @@ class A2CConfig(TianshouConfig):
             raise ConfigurationError(
                 f"gae_lambda must be in [0, 1], got {self.gae_lambda}"
             )
-        if self.n_epochs < 1 or (self.minibatch_size or 1) < 1:
+        is_empty = self.minibatch_size is not None and self.minibatch_size < 1
+        if self.n_epochs < 1 or is_empty:
             raise ConfigurationError(
                 "n_epochs and minibatch_size must be at least 1, got "
                 f"{self.n_epochs} and {self.minibatch_size}"
@@ -82,9 +82,9 @@ class A2CConfig(TianshouConfig):
         )
 
     def _policy(self, spec: LearnerSpec) -> StochasticPolicy:
-        dims = observation_dim(spec), action_dim(spec.action_space)
         actor: Any
         if isinstance(spec.action_space, spaces.Discrete):
+            dims = self.discrete_dims(spec)
             actor = choice_net(*dims, self.hidden_sizes, nn.Tanh)
             return StochasticPolicy(
                 actor=actor,
@@ -93,6 +93,7 @@ class A2CConfig(TianshouConfig):
                 action_space=choices(dims[1]),
                 action_scaling=False,
             )
+        dims = self.continuous_dims(spec)
         actor = BetaActor(*dims, self.hidden_sizes)
         return StochasticPolicy(
             actor=actor,
@@ -123,6 +124,11 @@ class PPOConfig(A2CConfig):
         if self.clip_range <= 0.0:
             raise ConfigurationError(
                 f"clip_range must be positive, got {self.clip_range}"
+            )
+        if self.normalizes_advantages and self.minibatch_size == 1:
+            raise ConfigurationError(
+                "a single advantage cannot be standardised: minibatch_size must be at "
+                "least 2, got 1"
             )
 
     def algorithm(self, spec: LearnerSpec) -> Algorithm:

@@ -76,6 +76,9 @@ class OnPolicyLearner(TianshouLearner):
                     adv=advantages[valid],
                     info=Batch(),
                 )
+                if len(rows) == 1:
+                    # One advantage has no spread to standardise it by; twice it has.
+                    rows = Batch.cat([rows, rows])
                 rows.logp_old = self.algorithm.policy(rows).dist.log_prob(rows.act)
             with torch_train_mode(self.algorithm):
                 stats = self.algorithm._update_with_batch(

@@ -17,8 +17,8 @@ from layeredrl.levels.running_planner_level import RunningPlannerLevel
 from layeredrl.levels.running_policy_level import RunningPolicyLevel
 
 __all__ = [
-    "ActorCriticLevel",
     "ActionSequenceLevel",
+    "ActorCriticLevel",
     "ConstantLevel",
     "Exploration",
     "LearningSchedule",

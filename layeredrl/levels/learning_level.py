@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from layeredrl.errors import ConfigurationError
+from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.levels.decision_store import DecisionStore
 from layeredrl.levels.exploration import Exploration, RunningExploration
 from layeredrl.levels.learning_schedule import LearningSchedule
 from layeredrl.levels.level import LevelSpec, RunningLevel
+from layeredrl.predictors.hindsight import Hindsight
 from layeredrl.types import Transition
 from layeredrl.utils.action_sampling import sample_features
 from layeredrl.utils.buffers import TransitionBuffer
@@ -50,7 +51,8 @@ class LearningLevel(RunningLevel):
             seeds: Seed exploration and replay.
 
         Raises:
-            ConfigurationError: If noise is asked for on actions without bounds.
+            SpaceError: If noise is asked for on actions without bounds.
+            ConfigurationError: If it is asked for on discrete actions.
         """
         super().__init__(spec)
         self._schedule = learning
@@ -72,6 +74,19 @@ class LearningLevel(RunningLevel):
     def buffer(self) -> TransitionBuffer | None:
         """Its decisions; ``None`` in an acting copy."""
         return None if self._store is None else self._store.buffer
+
+    @property
+    def path_columns(self) -> tuple[int, ...]:
+        """Achieved goals, where relabelled decisions are paid for those on the way."""
+        hindsight = self._relabelling
+        if hindsight is None or self.spec.decision_interval == 1:
+            return ()
+        return () if hindsight.decision_reward == "last" else hindsight.achieved
+
+    @property
+    def _relabelling(self) -> Hindsight | None:
+        """How its sampled experience is relabelled."""
+        return None
 
     @abstractmethod
     def _take_updates(self, n_updates: int, n_total_env_steps: int) -> dict[str, float]:
@@ -140,6 +155,8 @@ class LearningLevel(RunningLevel):
     ) -> None:
         """Store decisions in training; note that they are left out otherwise."""
         instances = transition.instances
+        if transition.path is not None:
+            info["achieved_goals"] = transition.path
         if self.is_training:
             self.n_env_steps += int(transition.n_env_steps.sum())
             if self._store is not None:
@@ -189,8 +206,10 @@ def _noise_range(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     if exploration.noise_std == 0.0:
         return None
-    if isinstance(space, spaces.Box) and space.is_bounded():
-        return inner_bounds(space)
-    raise ConfigurationError(
-        f"Gaussian noise needs bounded Box actions, got {space}; use random_probability"
-    )
+    if not isinstance(space, spaces.Box):
+        raise ConfigurationError(
+            f"Gaussian noise needs bounded Box actions, got {space}; use random_probability"
+        )
+    if not space.is_bounded():
+        raise SpaceError(f"Gaussian noise needs bounded Box actions, got {space}")
+    return inner_bounds(space)

@@ -112,6 +112,14 @@ class RunningLevel(ABC):
         """Discount per environment step of the rewards within one decision."""
         return 1.0
 
+    @property
+    def path_columns(self) -> tuple[int, ...]:
+        """Columns of its vector observation that transitions report step by step.
+
+        ``Transition.path`` has them after each environment step of a decision.
+        """
+        return ()
+
     @abstractmethod
     def get_action(
         self,

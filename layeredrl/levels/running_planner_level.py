@@ -10,6 +10,7 @@ from layeredrl.levels.episode_memory import EpisodeMemory
 from layeredrl.levels.learning_level import LearningLevel
 from layeredrl.levels.level import LevelSpec
 from layeredrl.predictors import Predictor
+from layeredrl.predictors.hindsight import Hindsight
 from layeredrl.types import Observation, Plan, Transition
 from layeredrl.utils.seeding import seeded_initialization, spawn, torch_generator
 
@@ -34,8 +35,9 @@ class RunningPlannerLevel(LearningLevel):
             recipe: Its description.
 
         Raises:
-            SpaceError: If the planner cannot plan in the action space.
-            ConfigurationError: If noise is asked for on actions without bounds.
+            SpaceError: If the planner cannot plan in the action space, or noise is asked
+                for on actions without bounds.
+            ConfigurationError: If noise is asked for on discrete actions.
         """
         seeds = spawn(spec.seed, 5)
         super().__init__(
@@ -145,6 +147,10 @@ class RunningPlannerLevel(LearningLevel):
         """Restore the predictor and the counters."""
         self._predictor.load_state_dict(state["predictor"])
         self._load_counters(state["counters"])
+
+    @property
+    def _relabelling(self) -> Hindsight | None:
+        return getattr(self._predictor, "hindsight", None)
 
     def _take_updates(self, n_updates: int, n_total_env_steps: int) -> dict[str, float]:
         schedule = self._recipe.learning

@@ -8,6 +8,7 @@ import torch
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners import Learner, LearnerSpec, Situation
+from layeredrl.learners.learner import END_FLAG
 from layeredrl.levels.episode_clock import EpisodeClock
 from layeredrl.levels.exploration import Exploration
 from layeredrl.levels.learning_level import LearningLevel
@@ -17,7 +18,6 @@ from layeredrl.levels.pursuits import Pursuits, vector_of
 from layeredrl.predictors.hindsight import Hindsight
 from layeredrl.predictors.trajectory_batch import TrajectoryBatch, trajectory_batch_at
 from layeredrl.types import Observation, Transition
-from layeredrl.utils.checkpoints import to_array
 from layeredrl.utils.fresh_experience import fresh_stretches
 from layeredrl.utils.observation_maps import Shape
 from layeredrl.utils.seeding import spawn
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _ON_POLICY_LEARNING = LearningSchedule(start_env_steps=0, interval_env_steps=2048)
 _ON_POLICY_EXPLORATION = Exploration(warm_up_env_steps=0)
-END_FLAG = "handed_back"
-"""Entry of a stored transition's info: whether control went back after it."""
 
 
 class RunningPolicyLevel(LearningLevel):
@@ -50,8 +48,13 @@ class RunningPolicyLevel(LearningLevel):
             SpaceError: If the learner cannot see or act in these spaces, or the objective
                 does not fit them.
             ConfigurationError: If random decisions are asked for with an on-policy
-                learner, or relabelling.
+                learner, or relabelling; or if it is on top, but has to be asked.
         """
+        if spec.input_space is None and recipe.objective.input_space is not None:
+            raise ConfigurationError(
+                "nobody asks the level on top for anything, but its objective needs that: "
+                f"{recipe.objective}"
+            )
         seeds = spawn(spec.seed, 3)
         n_obs = _vector_dim(spec.obs_shape)
         n_condition = recipe.objective.condition_dim(n_obs)
@@ -75,7 +78,6 @@ class RunningPolicyLevel(LearningLevel):
         self._hindsight = _hindsight(recipe, n_obs, self.learner.is_on_policy)
         self._clock = EpisodeClock(spec.n_instances, self._action_dim)
         self._pursuits = Pursuits(recipe.objective, spec.n_instances, spec.input_space)
-        self._n_learned_from = np.zeros(spec.n_instances, dtype=np.int64)
 
     @property
     def reward_gamma(self) -> float:
@@ -94,7 +96,7 @@ class RunningPolicyLevel(LearningLevel):
         is_random = self._choose_random(instances)
         # Asked everywhere: policies with memory have to see every step.
         action = self.learner.act(self._situation(seen, instances), self.is_training)
-        decided = self._noisy(action.cpu().numpy())
+        decided = self._noisy(action.cpu().numpy().astype(np.float32))  # a copy
         if is_random.any():
             decided[is_random] = self._random_actions(instances[is_random])
         self._clock.note_action(decided, instances)
@@ -130,7 +132,6 @@ class RunningPolicyLevel(LearningLevel):
             "learner": self.learner.state_dict(),
             "clock": self._clock.state_dict(),
             "pursuits": self._pursuits.state_dict(),
-            "n_learned_from": self._n_learned_from.copy(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -139,7 +140,9 @@ class RunningPolicyLevel(LearningLevel):
         self.learner.load_state_dict(state["learner"])
         self._clock.load_state_dict(state["clock"])
         self._pursuits.load_state_dict(state["pursuits"])
-        self._n_learned_from = to_array(state["n_learned_from"])
+        # Unless its own buffer is loaded next, what is there was met by another policy.
+        if self.buffer is not None:
+            self.buffer.n_consumed = self.buffer.n_added.copy()
 
     def acting_state(self) -> dict[str, Any]:
         """Copy the policy and the counters."""
@@ -150,17 +153,26 @@ class RunningPolicyLevel(LearningLevel):
         self.learner.load_acting_state(state["learner"])
         self._load_counters(state["counters"])
 
+    @property
+    def _relabelling(self) -> Hindsight | None:
+        return self._hindsight
+
     def _updates_owed(self, n_total_env_steps: int) -> int:
         if not self.learner.is_on_policy:
             return super()._updates_owed(n_total_env_steps)
-        return int(self._schedule.is_due(n_total_env_steps, self._last_learned))
+        assert self.buffer is not None
+        is_due = self._schedule.is_due(n_total_env_steps, self._last_learned)
+        return int(is_due and (self.buffer.n_added > self.buffer.n_consumed).any())
 
     def _take_updates(self, n_updates: int, n_total_env_steps: int) -> dict[str, float]:
-        sums: dict[str, torch.Tensor] = {}
+        found: dict[str, list[torch.Tensor]] = {}
         for _ in range(n_updates):
             for name, value in self.learner.update(self._batch()).items():
-                sums[name] = sums[name] + value if name in sums else value
-        return {f"learner/{name}": float(x) / n_updates for name, x in sums.items()}
+                found.setdefault(name, []).append(value)  # not every update has all
+        return {
+            f"learner/{name}": float(torch.stack(values).double().mean())
+            for name, values in found.items()
+        }
 
     def _batch(self) -> TrajectoryBatch:
         assert self.buffer is not None
@@ -174,8 +186,8 @@ class RunningPolicyLevel(LearningLevel):
     def _fresh_batch(self) -> TrajectoryBatch:
         buffer = self.buffer
         assert buffer is not None
-        fresh = fresh_stretches(buffer, self._n_learned_from, END_FLAG)
-        self._n_learned_from = buffer.n_added.copy()
+        fresh = fresh_stretches(buffer, buffer.n_consumed, END_FLAG)
+        buffer.n_consumed = buffer.n_added.copy()
         return trajectory_batch_at(buffer, *fresh, torch.Tensor.float, self.spec.device)
 
     def _situation(self, seen: Observation, instances: np.ndarray) -> Situation:

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import gin
 import torch
@@ -18,6 +20,9 @@ from layeredrl.nets.utils import (
     log_activations,
     symlog,
 )
+
+CNNType = type[CNN] | partial[Any]
+"""A class of picture networks, or a ``partial`` of one with other sizes."""
 
 __all__ = ["CNNTstepEncoder", "FFTstepEncoder", "TstepEncoder"]
 
@@ -101,7 +106,7 @@ class CNNTstepEncoder(TstepEncoder):
         self,
         obs_space: spaces.Space,
         rl2_space: spaces.Space,
-        cnn_type: type[CNN] = NatureishCNN,
+        cnn_type: CNNType = NatureishCNN,
         channels_first: bool = False,
         img_features: int = 256,
         rl2_features: int = 12,
@@ -118,7 +123,8 @@ class CNNTstepEncoder(TstepEncoder):
         Args:
             obs_space: Dict space with the picture under ``obs_key``.
             rl2_space: Box space of the previous reward and action features.
-            cnn_type: Class of the picture network.
+            cnn_type: Class of the picture network, or a ``partial`` of one with other
+                sizes.
             channels_first: Whether the channels come first in pictures.
             img_features: Features that are made of a picture.
             rl2_features: Features that are made of the previous reward and action.
@@ -138,7 +144,8 @@ class CNNTstepEncoder(TstepEncoder):
                 CNN, or the normalisation or activation is unknown.
         """
         super().__init__(obs_space, rl2_space)
-        if not (isinstance(cnn_type, type) and issubclass(cnn_type, CNN)):
+        kind = cnn_type.func if isinstance(cnn_type, partial) else cnn_type
+        if not (isinstance(kind, type) and issubclass(kind, CNN)):
             raise ConfigurationError(f"cnn_type is no subclass of CNN: {cnn_type!r}")
         if not 0 <= aug_pct_of_batch <= 1:
             raise ConfigurationError(

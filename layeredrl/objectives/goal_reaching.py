@@ -18,6 +18,8 @@ from layeredrl.predictors.default_predictor_factory import (
 from layeredrl.predictors.hindsight import Hindsight
 from layeredrl.utils.spaces import ObservationLayout
 
+REWARD_TYPES = ("sparse", "dense")
+
 
 @dataclass(frozen=True)
 class DistanceReward:
@@ -27,6 +29,15 @@ class DistanceReward:
     """Distance at which the goal counts as reached."""
     kind: Literal["sparse", "dense"] = "sparse"
     """``sparse``: 0 where reached, else -1; ``dense``: minus the distance."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if self.kind not in REWARD_TYPES:
+            raise ConfigurationError(
+                f"unknown reward_type {self.kind!r}; known: {', '.join(REWARD_TYPES)}"
+            )
+        if not 0.0 < self.radius < np.inf:
+            raise ConfigurationError(f"radius must be positive, got {self.radius}")
 
     def __call__(
         self, achieved_goal: Any, desired_goal: Any, info: Any = None
@@ -83,11 +94,11 @@ class GoalReaching(Objective):
                 f"goals have {n_goal} features, but the achieved goal has the columns "
                 f"{self.achieved}"
             )
-        if self.radius <= 0.0 or not 0.0 <= self.hindsight_ratio <= 1.0:
+        if not 0.0 <= self.hindsight_ratio <= 1.0:
             raise ConfigurationError(
-                "radius must be positive and hindsight_ratio in [0, 1], got "
-                f"{self.radius} and {self.hindsight_ratio}"
+                f"hindsight_ratio must be in [0, 1], got {self.hindsight_ratio}"
             )
+        DistanceReward(self.radius, self.reward_type)  # refuses what it cannot pay by
 
     @classmethod
     def of(
@@ -111,16 +122,23 @@ class GoalReaching(Objective):
             The objective, for a level that sees all of the observation.
 
         Raises:
-            SpaceError: If the environment is not goal-based.
+            SpaceError: If the environment is not goal-based, or bounds do not fit.
         """
         layout = ObservationLayout.of(goal_observation_space(env))
         columns = tuple(layout.columns_of(STATE_KEY))
-        lowest, highest = (
-            np.broadcast_to(np.asarray(bound, np.float32), len(columns)).copy()
-            for bound in (low, high)
+        bounds = [np.asarray(bound, np.float32) for bound in (low, high)]
+        if any(bound.shape not in {(), (len(columns),)} for bound in bounds):
+            raise SpaceError(
+                f"goals have {len(columns)} features; their bounds must be one number or "
+                f"as many, got {low} and {high}"
+            )
+        lowest, highest = (np.full(len(columns), b, np.float32) for b in bounds)
+        return cls(
+            goal_space=spaces.Box(lowest, highest),
+            achieved=columns,
+            radius=radius,
+            **options,
         )
-        box = spaces.Box(lowest, highest)
-        return cls(goal_space=box, achieved=columns, radius=radius, **options)
 
     @property
     def input_space(self) -> spaces.Space | None:

@@ -12,10 +12,14 @@ from layeredrl.errors import SpaceError
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
 from layeredrl.nets import BackboneEncoder, ReachedRewardNet, RewardNet
 from layeredrl.nets.backbone_encoder import TrajEncoderType, TstepEncoderType
-from layeredrl.nets.cnn import CNN, NatureishCNN
+from layeredrl.nets.cnn import NatureishCNN
 from layeredrl.nets.observation_parts import ONLY_KEY
 from layeredrl.nets.traj_encoders import TformerTrajEncoder
-from layeredrl.nets.tstep_encoders import CNNTstepEncoder, FFTstepEncoder
+from layeredrl.nets.tstep_encoders import (
+    CNNTstepEncoder,
+    CNNType,
+    FFTstepEncoder,
+)
 from layeredrl.predictors.default_predictor_factory import (
     STATE_KEY,
     outermost_dict_space,
@@ -99,7 +103,7 @@ def get_memory_predictor_factory(
 
 def get_pixel_predictor_factory(
     env: gym.Env | VectorEnv,
-    cnn_type: type[CNN] = NatureishCNN,
+    cnn_type: CNNType = NatureishCNN,
     *,
     pixel_key: str = "observation",
     channels_first: bool = False,
@@ -121,7 +125,7 @@ def get_pixel_predictor_factory(
 
     Args:
         env: The environment or vector environment, wrapped or not.
-        cnn_type: Class of the picture network.
+        cnn_type: Class of the picture network, or a ``partial`` of one with other sizes.
         pixel_key: Observation key of the pictures.
         channels_first: Whether the channels come first in pictures.
         drqv2_aug: Shift pictures at random in training.

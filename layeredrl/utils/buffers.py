@@ -34,6 +34,7 @@ class TransitionBuffer(VectorReplayBuffer):
     Attributes:
         generator: Draws samples.
         n_added: Transitions ever added to each ring, (n_instances,) int64.
+        n_consumed: How many of those were learned from for good, by learners that do.
         has_gap: Whether something happened in an instance that was not stored, so that
             what is stored next begins an episode of its own, (n_instances,) bool.
         final_frames: Images that followed transitions, where they are not the ones of the
@@ -42,6 +43,7 @@ class TransitionBuffer(VectorReplayBuffer):
 
     generator: np.random.Generator
     n_added: np.ndarray
+    n_consumed: np.ndarray
     has_gap: np.ndarray
     final_frames: FinalFrames
 
@@ -63,7 +65,7 @@ class TransitionBuffer(VectorReplayBuffer):
             )
         super().__init__(total_size, n_instances)
         self.generator = numpy_generator(seed)
-        self.n_added = np.zeros(n_instances, dtype=np.int64)
+        self.n_added, self.n_consumed = np.zeros((2, n_instances), dtype=np.int64)
         self.has_gap = np.zeros(n_instances, dtype=bool)
         self.final_frames = FinalFrames(self.maxsize)
 
@@ -138,10 +140,8 @@ class TransitionBuffer(VectorReplayBuffer):
             return
         newest = self.last_index[stored]
         goes_on = ~self.done[newest]
-        self.truncated[newest[goes_on]] = True
-        self.done[newest[goes_on]] = True
-        for i in stored[goes_on]:
-            ring = self.buffers[i]
+        self.truncated[newest[goes_on]] = self.done[newest[goes_on]] = True
+        for ring in (self.buffers[i] for i in stored[goes_on]):
             ring._ep_return, ring._ep_len = 0.0, 0
             ring._ep_start_idx = ring._insertion_idx
 
@@ -158,6 +158,7 @@ class TransitionBuffer(VectorReplayBuffer):
             "max_size": self.maxsize,
             "rings": ring_states(self),
             "n_added": self.n_added.copy(),
+            "n_consumed": self.n_consumed.copy(),
             "has_gap": self.has_gap.copy(),
             "transitions": batch_to_dict(self._meta) if with_transitions else {},
             "final_frames": self.final_frames.state_dict() if with_transitions else {},
@@ -194,6 +195,7 @@ class TransitionBuffer(VectorReplayBuffer):
                 empty._meta = Batch()
         set_ring_states(self, state["rings"])
         self.n_added = to_array(state["n_added"])
+        self.n_consumed = to_array(state.get("n_consumed", state["n_added"]))
         self.has_gap = to_array(state["has_gap"])
         set_numpy_generator_state(self.generator, state["generator"])
 

@@ -7,6 +7,7 @@ import torch
 from experiments.environments import make_vector_env
 from experiments.memory import BACKBONES, PRESETS, MemoryArguments, choose_predictor
 from experiments.planner import run_planner
+from layeredrl.errors import ConfigurationError
 from layeredrl.utils.spaces import ObservationLayout
 
 TINY = MemoryArguments(
@@ -61,3 +62,10 @@ def test_episodes_fit_into_what_is_trained_on():
     assert predictor.encoder.max_seq_len == TINY.max_seq_len
     assert predictor.context_dim == TINY.n_context_features
     assert predictor.k_steps == TINY.k_steps
+
+
+@pytest.mark.parametrize("change", [{"known_reward": True}, {"hindsight_ratio": 0.5}])
+def test_what_goals_do_not_allow_is_refused(change):
+    env = make_vector_env(TINY.env_id, 2, TINY.parsed_env_kwargs())
+    with pytest.raises(ConfigurationError, match="hindsight_ratio"):
+        choose_predictor(dataclasses.replace(TINY, **change), env)

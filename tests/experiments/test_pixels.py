@@ -7,6 +7,7 @@ import torch
 from experiments.environments import make_vector_env
 from experiments.pixels import CNNS, PRESETS, PixelArguments, choose_predictor
 from experiments.planner import run_planner
+from layeredrl.errors import ConfigurationError
 from layeredrl.predictors import ImaginationPredictor
 from layeredrl.utils.spaces import ObservationLayout
 
@@ -66,3 +67,10 @@ def test_only_pictures_are_looked_at(cnn):
 def test_the_preset_is_for_the_open_maze():
     assert PRESETS["pixels-open"].env_id == "Maze2D-Open-v0"
     assert "pixels=True" in PRESETS["pixels-open"].env_kwargs
+
+
+@pytest.mark.parametrize("change", [{"known_reward": True}, {"hindsight_ratio": 0.5}])
+def test_what_goals_do_not_allow_is_refused(change):
+    env = make_vector_env(TINY.env_id, 2, TINY.parsed_env_kwargs())
+    with pytest.raises(ConfigurationError, match="hindsight_ratio"):
+        choose_predictor(dataclasses.replace(TINY, **change), env)

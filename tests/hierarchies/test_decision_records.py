@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies.decision_records import DecisionRecord
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
 
@@ -98,3 +100,51 @@ def test_a_file_keeps_decisions_in_progress(tmp_path):
         record.finish(np.array([0])), other.finish(np.array([0])), strict=True
     ):
         np.testing.assert_array_equal(one, two)
+
+
+class TestPaths:
+    def make(self):
+        record = DecisionRecord(3, 0.5, NEUTRAL, path_shape=(3, 1))
+        begin(record, [0, 1, 2], 1.0)
+        return record
+
+    def go(self, record, reached, stepped):
+        add(record, [0, 0, 0], stepped)
+        record.add_to_path(np.array(reached, np.float32)[:, None], np.array(stepped))
+
+    def test_tell_where_each_step_of_a_decision_led(self):
+        record = self.make()
+        self.go(record, [1, 2, 9], [True, True, False])
+        self.go(record, [3, 9, 4], [True, False, True])
+        path = record.path(np.array([2, 0]))
+        np.testing.assert_array_equal(
+            path[..., 0], [[4, np.nan, np.nan], [1, 3, np.nan]]
+        )
+
+    def test_begin_anew_with_each_decision(self):
+        record = self.make()
+        self.go(record, [1, 2, 3], [True] * 3)
+        record.finish(np.array([1]))
+        begin(record, [1], 2.0)
+        self.go(record, [9, 5, 9], [False, True, False])
+        np.testing.assert_array_equal(record.path(np.array([1]))[0, :2, 0], [5, np.nan])
+
+    def test_are_saved(self, tmp_path):
+        record, other = self.make(), self.make()
+        self.go(record, [1, 2, 3], [True] * 3)
+        save_checkpoint(tmp_path / "x.pt", "record", {"record": record.state_dict()})
+        other.load_state_dict(load_checkpoint(tmp_path / "x.pt", "record")["record"])
+        self.go(other, [4, 5, 6], [True] * 3)
+        np.testing.assert_array_equal(
+            other.path(np.array([0]))[0, :, 0], [1, 4, np.nan]
+        )
+
+    def test_that_are_too_long_are_told(self):
+        record = self.make()
+        for _ in range(3):
+            self.go(record, [0, 0, 0], [True] * 3)
+        with pytest.raises(ConfigurationError, match="took 4 .* take 3 at most"):
+            self.go(record, [0, 0, 0], [True] * 3)
+
+    def test_cost_nothing_where_nobody_asks(self):
+        assert make().path(np.arange(3)) is None

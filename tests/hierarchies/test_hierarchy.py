@@ -423,10 +423,10 @@ def test_what_is_no_environment_is_refused(env):
 
 def test_unbounded_actions_are_refused_when_the_hierarchy_is_built():
     for level in (RandomLevel(), planner_level()):
-        with pytest.raises(SpaceError, match="bounds"):
+        with pytest.raises(SpaceError, match="bound"):
             Hierarchy([level], Spaces(actions=unbounded(2)))
     sequences = [RandomLevel(), ActionSequenceLevel(2)]
-    with pytest.raises(SpaceError, match="bounds"):
+    with pytest.raises(SpaceError, match="bound"):
         Hierarchy(sequences, Spaces(actions=unbounded(2)))
 
 

@@ -65,7 +65,7 @@ def acted(monkeypatch):
     encode = EpisodeMemory.encode
 
     def noting(self, obs, instances):
-        times = self.time_idx(instances).copy()
+        times = self.clock.time[instances].copy()
         state, context = encode(self, obs, instances)
         vector = obs["vector"] if isinstance(obs, dict) else obs
         for row, instance in enumerate(instances):

@@ -135,3 +135,19 @@ def test_state_round_trip():
 def test_numbers_that_cannot_work_are_refused(wrong):
     with pytest.raises(ConfigurationError, match=str(next(iter(wrong.values())))):
         Exploration(**wrong)
+
+
+@pytest.mark.parametrize(
+    "settings, is_active",
+    [
+        ({}, False),
+        ({"random_duration": 5, "hold": 5}, False),
+        ({"random_probability": LinearSchedule(0.0, 0.5, 10)}, True),
+        ({"warm_up_env_steps": 1}, True),
+        ({"random_probability": 0.1}, True),
+        ({"noise_std": 0.1}, True),
+        ({"noise_std": LinearSchedule(0.0, 0.5, 10)}, True),
+    ],
+)
+def test_whether_any_decision_is_other_than_asked_for(settings, is_active):
+    assert Exploration(**{"warm_up_env_steps": 0, **settings}).is_active is is_active

@@ -51,3 +51,23 @@ def test_zero_never_learns():
 def test_numbers_that_cannot_work_are_refused(wrong):
     with pytest.raises(ConfigurationError, match=str(next(iter(wrong.values())))):
         LearningSchedule(**wrong)
+
+
+@pytest.mark.parametrize(
+    "now, last, is_due",
+    [
+        (99, 0, False),  # too early
+        (100, 0, True),
+        (130, 0, True),
+        (149, 100, False),  # within the interval
+        (150, 100, True),
+        (500, 100, True),
+    ],
+)
+def test_when_it_is_time(now, last, is_due):
+    assert SCHEDULE.is_due(now, last) is is_due
+
+
+def test_without_a_start_the_first_interval_is_waited_for():
+    schedule = LearningSchedule(start_env_steps=0, interval_env_steps=10)
+    assert [schedule.is_due(now, 0) for now in (0, 9, 10)] == [False, False, True]

@@ -54,6 +54,33 @@ def test_stretches_never_leave_their_episode():
     np.testing.assert_array_equal(obs[..., 2], obs[0, :, 2] + steps)
 
 
+@pytest.mark.parametrize("fill", FILLS)
+def test_a_flag_ends_stretches(fill):
+    buffer = random_buffer("ours", fill, seed=fill)
+    flags = np.random.default_rng(0).random(buffer.maxsize) < 0.3
+    buffer.info.over = flags
+    plain = random_buffer("ours", fill, seed=fill)
+    expected, whole = draw_partial_trajectories(plain, 64, 6)
+    positions, valid = draw_partial_trajectories(buffer, 64, 6, "over")
+    n_shorter = 0
+    for column in range(64):
+        path = expected[: whole[column], column]
+        ends = np.flatnonzero(flags[path])
+        length = ends[0] + 1 if len(ends) else len(path)
+        n_shorter += length < len(path)
+        assert valid[column] == length
+        assert positions[:length, column].tolist() == path[:length].tolist()
+        assert (positions[length:, column] == path[length - 1]).all()
+    assert n_shorter > 0 or fill == 1
+
+
+def test_a_flag_that_is_not_stored_ends_nothing():
+    one, other = (random_buffer("ours", 22) for _ in range(2))
+    expected = draw_partial_trajectories(one, 64, 6)
+    for a, b in zip(expected, draw_partial_trajectories(other, 64, 6, "over")):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("kind", ["vector", "ours"])
 def test_rings_of_one_transition_and_empty_rings(kind):
     buffer = make_buffer(kind, 4, 4)  # one transition per ring

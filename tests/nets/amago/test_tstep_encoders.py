@@ -1,10 +1,13 @@
 """Time-step encoders: order of features, statistics, augmentation, refusals."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from gymnasium import spaces
+from torch import nn
 
 from layeredrl.errors import (
     ConfigurationError,
@@ -309,3 +312,13 @@ def test_autocast():
     (out.float().sum() + pictured.float().sum()).backward()
     assert out.isfinite().all() and pictured.isfinite().all()
     assert ff.in_norm.mu.dtype == torch.float32
+
+
+def test_the_picture_network_may_come_with_other_sizes():
+    space = spaces.Dict({"observation": spaces.Box(0, 255, (48, 48, 3), np.uint8)})
+    rl2_space = spaces.Box(-1, 1, (2,))
+    cnn_type = partial(NatureishCNN, channels=(4, 8, 8))
+    encoder = CNNTstepEncoder(space, rl2_space, cnn_type=cnn_type)
+    assert encoder.cnn.conv1.out_channels == 4
+    with pytest.raises(ConfigurationError, match="cnn_type"):
+        CNNTstepEncoder(space, rl2_space, cnn_type=partial(nn.Linear, 3))
