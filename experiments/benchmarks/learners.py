@@ -16,16 +16,16 @@ from layeredrl.learners import (
     TDMPC2Config,
 )
 from layeredrl.learners.action_scaling import ActionScaling
-from layeredrl.learners.tdmpc2_losses import (
+from layeredrl.learners.tdmpc2.losses import (
     imagine,
     model_losses,
     policy_values,
     td_targets,
 )
-from layeredrl.learners.tdmpc2_sizes import MODEL_SIZES
-from layeredrl.learners.tdmpc2_stretches import Stretches, read_stretches
-from layeredrl.learners.tdmpc2_two_hot import TwoHot
-from layeredrl.learners.tdmpc2_world_model import WorldModel
+from layeredrl.learners.tdmpc2.sizes import MODEL_SIZES
+from layeredrl.learners.tdmpc2.stretches import Stretches, read_stretches
+from layeredrl.learners.tdmpc2.two_hot import TwoHot
+from layeredrl.learners.tdmpc2.world_model import WorldModel
 
 BATCH_SIZE = 256
 N_DECISIONS, N_UPDATES = 4, 8

@@ -28,10 +28,9 @@ def network_benchmarks() -> Iterator[Benchmark]:
     Yields:
         The benchmarks.
     """
-    yield _tformer_pass("plain", 0.0, 1.25, False)
-    yield _tformer_pass("defaults", 0.05, 1.6, True)
-    yield _tformer_steps()
-    yield _full_window()
+    yield _tformer_pass("plain", 0.0, 1.25, has_extras=False)
+    yield _tformer_pass("defaults", 0.05, 1.6, has_extras=True)
+    yield from _tformer_steps()
     yield Benchmark(
         "Mamba, sequences of 1024",
         _training_pass(MambaTrajEncoder(WIDTH, 1024), 2, 1024),
@@ -58,7 +57,7 @@ def _training_pass(encoder: TrajEncoder, batch_size: int, length: int) -> Work:
 
 
 def _tformer_pass(
-    name: str, dropout: float, target: float, has_extras: bool
+    name: str, dropout: float, target: float, *, has_extras: bool
 ) -> Benchmark:
     encoder = TformerTrajEncoder(
         WIDTH,
@@ -97,7 +96,7 @@ def _torch_tformer_pass(dropout: float) -> Work:
         for _ in range(N_LAYERS)
     )
     for layer in layers:
-        layer.dropout2.p = dropout  # ours has dropout in this place only
+        layer.dropout2 = nn.Dropout(dropout)  # the only place where ours has it
     mask = nn.Transformer.generate_square_subsequent_mask(LENGTH)
     seq = torch.randn(BATCH_SIZE, LENGTH, WIDTH, requires_grad=True)
     wanted = [*layers.parameters(), seq]
@@ -112,12 +111,20 @@ def _torch_tformer_pass(dropout: float) -> Work:
     return reference
 
 
-def _acting(n_seen: int) -> tuple[Work, TformerHiddenState]:
-    """Take steps, each as if so many had come before."""
+def _tformer_steps() -> Iterator[Benchmark]:
     encoder = TformerTrajEncoder(WIDTH, LENGTH, WIDTH, N_HEADS, D_FF, N_LAYERS).eval()
     memory = encoder.init_hidden_state(N_INSTANCES, torch.device("cpu"))
     for cache in (memory.key_cache, memory.val_cache):
         cache.normal_()
+    full = _steps(encoder, memory, 2 * LENGTH + LENGTH // 2)
+    name = f"{N_STEPS} Transformer steps, {N_INSTANCES} instances"
+    yield Benchmark(name, full, _bare_steps(memory), 3.0, "matrix products alone")
+    almost_full = _steps(encoder, memory, LENGTH - 2)
+    yield Benchmark(f"{name}, full", full, almost_full, 1.15, "window not yet full")
+
+
+def _steps(encoder: TrajEncoder, memory: TformerHiddenState, n_seen: int) -> Work:
+    """Take steps, each as if so many had come before."""
     seq = torch.randn(N_INSTANCES, 1, WIDTH)
     times = torch.full((N_INSTANCES, 1, 1), n_seen)
 
@@ -128,24 +135,14 @@ def _acting(n_seen: int) -> tuple[Work, TformerHiddenState]:
             memory.next_slot.fill_(n_seen % LENGTH)
             encoder(seq, times, memory)
 
-    return work, memory
-
-
-def _tformer_steps() -> Benchmark:
-    work, memory = _acting(2 * LENGTH)
-    return Benchmark(
-        f"{N_STEPS} Transformer steps, {N_INSTANCES} instances",
-        work,
-        _bare_steps(memory),
-        3.0,
-        "matrix products alone",
-    )
+    return work
 
 
 def _bare_steps(memory: TformerHiddenState) -> Work:
     sizes = ((WIDTH, 3 * WIDTH), (WIDTH, WIDTH), (WIDTH, D_FF), (D_FF, WIDTH))
-    layers = [[torch.randn(after, before) for before, after in sizes]] * N_LAYERS
-    layers = [[weight.clone() for weight in weights] for weights in layers]
+    layers = [
+        [torch.randn(after, before) for before, after in sizes] for _ in range(N_LAYERS)
+    ]
     inputs = [torch.randn(N_INSTANCES, before) for before, _ in sizes]
     # (layers, B * H, slots, E), as they lie in memory
     keys, values = (
@@ -168,16 +165,6 @@ def _bare_steps(memory: TformerHiddenState) -> Work:
     return reference
 
 
-def _full_window() -> Benchmark:
-    return Benchmark(
-        f"{N_STEPS} Transformer steps, window full",
-        _acting(2 * LENGTH + LENGTH // 2)[0],
-        _acting(LENGTH - 2)[0],
-        1.15,
-        "window not yet full",
-    )
-
-
 def _gru_pass() -> Benchmark:
     encoder = GRUTrajEncoder(WIDTH, LENGTH)
     gru = nn.GRU(WIDTH, encoder.d_hidden, encoder.n_layers, batch_first=True)
@@ -198,7 +185,8 @@ def _gru_pass() -> Benchmark:
 
 
 def _critics() -> Iterator[Benchmark]:
-    critics = NCritics(WIDTH, ACTION_DIM, False, torch.tensor(GAMMAS), N_CRITICS)
+    gammas = torch.tensor(GAMMAS)
+    critics = NCritics(WIDTH, ACTION_DIM, False, gammas, N_CRITICS, WIDTH)
     rows = (N_SAMPLES, 8, 64, len(GAMMAS))
     state = torch.randn(*rows[1:3], WIDTH, requires_grad=True)
     action = torch.randn(*rows, ACTION_DIM, requires_grad=True)
@@ -231,13 +219,12 @@ def _critics() -> Iterator[Benchmark]:
 
 def _critic_factors(state: Tensor, action: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Give what must be multiplied where a state is shared by gammas and actions."""
-    hidden = 256
     n_rows = action[..., 0].numel()
     shapes = (
-        (tuple(state.shape), (WIDTH, N_CRITICS * hidden)),
-        (tuple(action.shape), (ACTION_DIM, N_CRITICS * hidden)),
-        ((N_CRITICS, n_rows, hidden), (N_CRITICS, hidden, hidden)),
-        ((N_CRITICS, n_rows, hidden), (N_CRITICS, hidden, 1)),
+        (tuple(state.shape), (WIDTH, N_CRITICS * WIDTH)),
+        (tuple(action.shape), (ACTION_DIM, N_CRITICS * WIDTH)),
+        ((N_CRITICS, n_rows, WIDTH), (N_CRITICS, WIDTH, WIDTH)),
+        ((N_CRITICS, n_rows, WIDTH), (N_CRITICS, WIDTH, 1)),
     )
     return [
         (torch.randn(*x, requires_grad=True), torch.randn(*weight, requires_grad=True))

@@ -4,8 +4,10 @@ import time
 import pytest
 
 from experiments.benchmark import table
+from experiments.benchmarks.learners import learner_benchmarks
 from experiments.benchmarks.mazes import maze_benchmarks
 from experiments.benchmarks.measuring import Benchmark, measure
+from experiments.benchmarks.networks import network_benchmarks
 from experiments.benchmarks.planning import planning_benchmarks
 from experiments.benchmarks.replay import full_buffer
 from experiments.benchmarks.updates import update_benchmarks
@@ -51,3 +53,11 @@ def test_benchmarks_do_their_work(benchmarks):
     first = next(itertools.islice(benchmarks(), 1))
     first.subject()
     first.reference()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("benchmarks", [network_benchmarks, learner_benchmarks])
+def test_networks_and_learners_do_their_work(benchmarks):
+    for benchmark in benchmarks():
+        benchmark.subject()
+        benchmark.reference()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from layeredrl.learners import Situation
-from layeredrl.learners.sequence_encoder import Steps, small_tstep_encoder
+from layeredrl.learners.sequence.encoder import Steps, small_tstep_encoder
 from layeredrl.nets.hidden_rows import hidden_rows_state
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
 from layeredrl.utils.schedules import LinearSchedule

@@ -5,9 +5,9 @@ import pytest
 import torch
 from tianshou.data import Batch
 
-from layeredrl.learners.sequence_actor_critic import _steps
-from layeredrl.learners.sequence_losses import Decisions, online_loss, td_targets
-from layeredrl.learners.sequence_values import follow
+from layeredrl.learners.sequence.actor_critic import _steps
+from layeredrl.learners.sequence.losses import Decisions, online_loss, td_targets
+from layeredrl.learners.sequence.values import follow
 from tests.learners.sequence_cases import (
     BOX,
     DISCRETE,

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from layeredrl.learners.tdmpc2_layers import MemberMLP, SimNorm, normed_mlp
-from layeredrl.learners.tdmpc2_policy import PolicyPrior
-from layeredrl.learners.tdmpc2_running_scale import RunningScale
-from layeredrl.learners.tdmpc2_two_hot import TwoHot
+from layeredrl.learners.tdmpc2.layers import MemberMLP, SimNorm, normed_mlp
+from layeredrl.learners.tdmpc2.policy import PolicyPrior
+from layeredrl.learners.tdmpc2.running_scale import RunningScale
+from layeredrl.learners.tdmpc2.two_hot import TwoHot
 
 
 def randomised(module, generator):

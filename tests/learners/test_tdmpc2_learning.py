@@ -74,7 +74,7 @@ def test_policy_and_planner_learn_to_go_where_they_are_asked():
     config = {"learning_rate": 3e-3, "gamma": 0.9, "episodic": False}
     made = learner(1, obs_dim=2, space=LINE, n_instances=N, **config)
     buffer = random_experience()
-    for _ in range(350):
+    for _ in range(600):
         made.update(made.sample(buffer, 64))
     alone = learner(1, obs_dim=2, space=LINE, n_instances=N, use_policy=True, **config)
     alone.load_acting_state(made.acting_state())

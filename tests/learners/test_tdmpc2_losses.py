@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from layeredrl.learners.tdmpc2_losses import (
+from layeredrl.learners.tdmpc2.losses import (
     ModelLosses,
     imagine,
     model_losses,
     policy_values,
     td_targets,
 )
-from layeredrl.learners.tdmpc2_stretches import read_stretches
+from layeredrl.learners.tdmpc2.stretches import read_stretches
 from tests.learners.tdmpc2_cases import batch, learner, warmed
 
 GAMMA, RHO = 0.9, 0.5

@@ -34,13 +34,35 @@ def test_values_are_those_of_a_rollout_step_by_step(episodic):
                 assert float(values[i, j]) == pytest.approx(total, rel=1e-4, abs=1e-5)
 
 
+def test_values_of_the_policy_are_those_of_its_actions():
+    made = warmed(learner(2))
+    planner, members = made._planner, torch.tensor([3, 1])
+    with torch.no_grad():
+        state, condition = made._model.encode(torch.randn(4, 3)), torch.randn(4, 2)
+        noise = torch.randn(5, 3, 2)
+        sequences, values = planner._prior(state, condition, noise, members)
+        expected = planner._values_of(state, condition, sequences, members)
+    torch.testing.assert_close(values, expected)
+    assert sequences.shape == (4, 5, 3, 2) and values.shape == (4, 5)
+
+
+def valued(made, values_of):
+    """Let a function of sequences alone say what they are worth."""
+    planner, prior = made._planner, made._planner._prior
+
+    def valued_prior(*args):
+        sequences, _ = prior(*args)
+        return sequences, values_of(sequences)
+
+    planner._prior = valued_prior
+    planner._values_of = lambda state, condition, sequences, members: values_of(
+        sequences
+    )
+
+
 def solvable(made, best):
     """Let the value of a plan be how near its first action is to the best one."""
-
-    def values_of(state, condition, sequences, members):
-        return -(sequences[:, :, 0] - best).square().sum(-1)
-
-    made._planner._values_of = values_of
+    valued(made, lambda sequences: -(sequences[:, :, 0] - best).square().sum(-1))
 
 
 @pytest.mark.parametrize("explore", [True, False])
@@ -70,9 +92,7 @@ def test_a_good_policy_helps():
 def test_warm_start_makes_a_short_search_precise():
     made = learner(n_samples=64, n_elites=8, n_iterations=1, max_std=0.3)
     best = torch.tensor([0.8, -0.8])
-    made._planner._values_of = lambda state, condition, sequences, members: (
-        -(sequences - best).square().sum((-2, -1))
-    )
+    valued(made, lambda sequences: -(sequences - best).square().sum((-2, -1)))
     errors = []
     for _ in range(10):
         action = made._scaling.to_unit(made.act(situation(), False))

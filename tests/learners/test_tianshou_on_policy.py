@@ -12,8 +12,8 @@ from torch.distributions import (
     kl_divergence,
 )
 
-from layeredrl.learners.tianshou_networks import BetaActor
-from layeredrl.learners.tianshou_policies import UnitBeta
+from layeredrl.learners.tianshou.networks import BetaActor
+from layeredrl.learners.tianshou.policies import UnitBeta
 from tests.learners.tianshou_cases import (
     GAMMA,
     ON_POLICY,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners.learner import LearnerConfig, LearnerSpec
-from layeredrl.learners.sequence_encoder import (
+from layeredrl.learners.sequence.encoder import (
     SMALL_TRANSFORMER,
     TrajEncoderType,
     TstepEncoderType,
@@ -15,7 +15,7 @@ from layeredrl.nets.policy_dists import PolicyOutput, TanhGaussian
 from layeredrl.utils.schedules import LinearSchedule, Schedule
 
 if TYPE_CHECKING:
-    from layeredrl.learners.sequence_actor_critic import SequenceActorCritic
+    from layeredrl.learners.sequence.actor_critic import SequenceActorCritic
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class SequenceActorCriticConfig(LearnerConfig):
 
     def build(self, spec: LearnerSpec) -> "SequenceActorCritic":
         """Build the learner."""
-        from layeredrl.learners.sequence_actor_critic import SequenceActorCritic
+        from layeredrl.learners.sequence.actor_critic import SequenceActorCritic
 
         return SequenceActorCritic(spec, self)
 

@@ -18,7 +18,7 @@ from layeredrl.nets.popart_layer import PopArtLayer
 from layeredrl.nets.two_hot_critics import NCriticsTwoHot
 
 if TYPE_CHECKING:
-    from layeredrl.learners.sequence_config import SequenceActorCriticConfig
+    from layeredrl.learners.sequence.config import SequenceActorCriticConfig
 
 Critic = NCritics | NCriticsTwoHot
 

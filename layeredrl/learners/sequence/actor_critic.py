@@ -12,15 +12,15 @@ from torch.distributions import Categorical, Distribution
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners.learner import Learner, LearnerSpec, Situation
-from layeredrl.learners.sequence_encoder import Steps
-from layeredrl.learners.sequence_losses import (
+from layeredrl.learners.sequence.encoder import Steps
+from layeredrl.learners.sequence.losses import (
     Decisions,
     cloning_loss,
     entropy,
     online_loss,
     td_targets,
 )
-from layeredrl.learners.sequence_networks import SequenceNetworks, unit_scaling
+from layeredrl.learners.sequence.networks import SequenceNetworks, unit_scaling
 from layeredrl.nets.encoder import map_observation
 from layeredrl.nets.hidden_rows import hidden_rows_state, load_hidden_rows
 from layeredrl.predictors.grouped_adam import GroupedAdam
@@ -35,7 +35,7 @@ from layeredrl.utils.seeding import seeded_initialization, spawn
 from layeredrl.utils.spaces import action_dim, action_features
 
 if TYPE_CHECKING:
-    from layeredrl.learners.sequence_config import SequenceActorCriticConfig
+    from layeredrl.learners.sequence.config import SequenceActorCriticConfig
 
 
 class SequenceActorCritic(Learner):

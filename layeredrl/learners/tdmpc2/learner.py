@@ -10,19 +10,19 @@ from torch import Tensor, nn
 from layeredrl.errors import SpaceError
 from layeredrl.learners.action_scaling import ActionScaling
 from layeredrl.learners.learner import Learner, LearnerSpec, Situation
-from layeredrl.learners.tdmpc2_losses import (
+from layeredrl.learners.tdmpc2.losses import (
     ModelLosses,
     imagine,
     model_losses,
     policy_values,
     td_targets,
 )
-from layeredrl.learners.tdmpc2_planner import LatentPlanner
-from layeredrl.learners.tdmpc2_running_scale import RunningScale
-from layeredrl.learners.tdmpc2_sizes import MODEL_SIZES
-from layeredrl.learners.tdmpc2_stretches import Stretches, read_stretches
-from layeredrl.learners.tdmpc2_two_hot import TwoHot
-from layeredrl.learners.tdmpc2_world_model import WorldModel
+from layeredrl.learners.tdmpc2.planner import LatentPlanner
+from layeredrl.learners.tdmpc2.running_scale import RunningScale
+from layeredrl.learners.tdmpc2.sizes import MODEL_SIZES
+from layeredrl.learners.tdmpc2.stretches import Stretches, read_stretches
+from layeredrl.learners.tdmpc2.two_hot import TwoHot
+from layeredrl.learners.tdmpc2.world_model import WorldModel
 from layeredrl.predictors.grouped_adam import GroupedAdam
 from layeredrl.predictors.trajectory_batch import TrajectoryBatch
 from layeredrl.utils.schedules import ConstantSchedule
@@ -30,7 +30,7 @@ from layeredrl.utils.seeding import seeded_initialization, spawn, torch_generato
 from layeredrl.utils.spaces import action_dim
 
 if TYPE_CHECKING:
-    from layeredrl.learners.tdmpc2_config import TDMPC2Config
+    from layeredrl.learners.tdmpc2.config import TDMPC2Config
 
 
 class TDMPC2Learner(Learner):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from layeredrl.learners.tdmpc2_world_model import WorldModel
+from layeredrl.learners.tdmpc2.world_model import WorldModel
 from layeredrl.optimizers import shift_sequences
 from layeredrl.optimizers.elites import (
     Elites,
@@ -17,7 +17,7 @@ from layeredrl.optimizers.elites import (
 from layeredrl.optimizers.gaussian import Gaussian, refit
 
 if TYPE_CHECKING:
-    from layeredrl.learners.tdmpc2_config import TDMPC2Config
+    from layeredrl.learners.tdmpc2.config import TDMPC2Config
 
 _SMALLEST_WEIGHT = 1e-12
 
@@ -84,8 +84,7 @@ class LatentPlanner:
         members = self._model.draw_values(generator)
         mean = self._plans[rows]
         gaussian = Gaussian(mean, torch.full_like(mean, config.max_std))
-        prior = self._policy_sequences(state, condition, policy_noise)
-        prior_values = self._values_of(state, condition, prior, members)
+        prior, prior_values = self._prior(state, condition, policy_noise, members)
         for iteration_noise in noise:
             drawn = torch.addcmul(
                 gaussian.mean[:, None], gaussian.std[:, None], iteration_noise
@@ -142,23 +141,19 @@ class LatentPlanner:
         noise = torch.cat([half, -half], 1)[:, : config.n_samples]
         return [noise, policy_noise]
 
-    def _policy_sequences(
-        self, state: Tensor, condition: Tensor, noise: Tensor
-    ) -> Tensor:
-        """Let the policy act in imagination, (B, P, T, A)."""
-        n_sequences = len(noise)
-        state, condition = (
-            x[:, None].expand(-1, n_sequences, -1) for x in (state, condition)
-        )
-        actions = []
+    def _prior(
+        self, state: Tensor, condition: Tensor, noise: Tensor, members: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Let the policy act in imagination: actions (B, P, T, A), their values (B, P)."""
+        state, condition = _repeated(state, condition, len(noise))
+        actions, inputs = [], []
         for step in range(self._horizon):
             x = torch.cat([state, condition], -1)
-            action = self._model.policy.perturbed(x, noise[:, step])
-            actions.append(action)
-            if step + 1 < self._horizon:
-                x = self._model.joined(state, condition, action)
-                state = self._model.dynamics(x)
-        return torch.stack(actions, 2)
+            actions.append(self._model.policy.perturbed(x, noise[:, step]))
+            inputs.append(torch.cat([x, actions[-1]], -1))
+            state = self._model.dynamics(inputs[-1])
+        values = self._values_along(inputs, state, condition, members)
+        return torch.stack(actions, 2), values
 
     def _values_of(
         self,
@@ -167,7 +162,7 @@ class LatentPlanner:
         sequences: Tensor,
         members: Tensor,
     ) -> Tensor:
-        """Sum up rewards, and the value of the policy afterwards.
+        """Imagine what some actions lead to, and say what that is worth.
 
         Args:
             state: Latent states (B, Z).
@@ -178,14 +173,29 @@ class LatentPlanner:
         Returns:
             Values (B, K).
         """
-        model, n_candidates = self._model, sequences.shape[1]
-        state, condition = (
-            x[:, None].expand(-1, n_candidates, -1) for x in (state, condition)
-        )
+        model = self._model
+        state, condition = _repeated(state, condition, sequences.shape[1])
         inputs = []
         for step in range(self._horizon):
             inputs.append(model.joined(state, condition, sequences[:, :, step]))
             state = model.dynamics(inputs[-1])
+        return self._values_along(inputs, state, condition, members)
+
+    def _values_along(
+        self, inputs: list[Tensor], state: Tensor, condition: Tensor, members: Tensor
+    ) -> Tensor:
+        """Sum up rewards, and the value of the policy afterwards.
+
+        Args:
+            inputs: What the networks take at each of T steps, (B, K, Z+C+A).
+            state: Latent states after the last one, (B, K, Z).
+            condition: What to do there, (B, K, C).
+            members: Which value functions to ask.
+
+        Returns:
+            Values (B, K).
+        """
+        model = self._model
         x = torch.stack(inputs)  # (T, B, K, Z+C+A)
         going_on = model.discount.expand(x.shape[:-1])
         if model.termination is not None:
@@ -198,6 +208,11 @@ class LatentPlanner:
         logits = model.values(model.joined(state, condition, action), members)
         total = reward[0] + (weight[:-1] * reward[1:]).sum(0)
         return total.addcmul_(weight[-1], model.two_hot.decode(logits).mean(0))
+
+
+def _repeated(state: Tensor, condition: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Look at every instance's state and condition n times, each (B, n, features)."""
+    return state[:, None].expand(-1, n, -1), condition[:, None].expand(-1, n, -1)
 
 
 def _explored(

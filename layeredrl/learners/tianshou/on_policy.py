@@ -11,10 +11,10 @@ from torch import nn
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners.learner import Learner, LearnerSpec
-from layeredrl.learners.tianshou_config import TianshouConfig, observation_dim
-from layeredrl.learners.tianshou_networks import BetaActor, choice_net, state_critic
-from layeredrl.learners.tianshou_on_policy_learner import OnPolicyLearner
-from layeredrl.learners.tianshou_policies import (
+from layeredrl.learners.tianshou.config import TianshouConfig, observation_dim
+from layeredrl.learners.tianshou.networks import BetaActor, choice_net, state_critic
+from layeredrl.learners.tianshou.on_policy_learner import OnPolicyLearner
+from layeredrl.learners.tianshou.policies import (
     StochasticPolicy,
     beta_distribution,
     categorical_distribution,

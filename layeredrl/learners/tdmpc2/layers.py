@@ -96,7 +96,11 @@ class _MemberNorm(nn.Module):
         bias: Tensor = self.bias
         if members is not None:
             gain, bias = gain[members], bias[members]
-        return torch.addcmul(bias, functional.layer_norm(x, x.shape[-1:]), gain)
+        # One call per member: torch applies the gain of a single norm for free, while
+        # gains that differ between members cost a pass over all features.
+        parts = zip(x.unbind(), gain.squeeze(1), bias.squeeze(1), strict=True)
+        dim = x.shape[-1:]
+        return torch.stack([functional.layer_norm(y, dim, g, b) for y, g, b in parts])
 
 
 class MemberMLP(nn.Module):

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from layeredrl.learners.sequence_values import SequenceValues
+from layeredrl.learners.sequence.values import SequenceValues
 
 if TYPE_CHECKING:
-    from layeredrl.learners.sequence_config import SequenceActorCriticConfig
+    from layeredrl.learners.sequence.config import SequenceActorCriticConfig
 
 _LARGEST_WEIGHT = 100.0
 

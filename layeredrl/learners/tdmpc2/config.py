@@ -5,8 +5,8 @@ from typing import get_args
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners.learner import LearnerConfig, LearnerSpec
-from layeredrl.learners.tdmpc2_learner import TDMPC2Learner
-from layeredrl.learners.tdmpc2_sizes import ModelSizeName
+from layeredrl.learners.tdmpc2.learner import TDMPC2Learner
+from layeredrl.learners.tdmpc2.sizes import ModelSizeName
 from layeredrl.optimizers.checks import check_choice, check_count, check_range
 
 
@@ -72,7 +72,7 @@ class TDMPC2Config(LearnerConfig):
     use_policy: bool = False
     """Whether the policy acts alone, which is many times faster than planning."""
 
-    n_samples: int = 40
+    n_samples: int = 32
     """Candidate sequences that are drawn per iteration."""
 
     n_elites: int = 8

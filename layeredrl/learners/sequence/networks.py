@@ -10,13 +10,13 @@ from torch import nn
 from layeredrl.errors import SpaceError
 from layeredrl.learners.action_scaling import ActionScaling
 from layeredrl.learners.learner import LearnerSpec
-from layeredrl.learners.sequence_encoder import SequenceEncoder
-from layeredrl.learners.sequence_values import SequenceValues, follow
+from layeredrl.learners.sequence.encoder import SequenceEncoder
+from layeredrl.learners.sequence.values import SequenceValues, follow
 from layeredrl.nets.actor import Actor
 from layeredrl.utils.spaces import action_dim
 
 if TYPE_CHECKING:
-    from layeredrl.learners.sequence_config import SequenceActorCriticConfig
+    from layeredrl.learners.sequence.config import SequenceActorCriticConfig
 
 
 class SequenceNetworks(nn.Module):

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from layeredrl.learners.tdmpc2_layers import MemberMLP
-from layeredrl.learners.tdmpc2_stretches import Stretches
-from layeredrl.learners.tdmpc2_world_model import WorldModel
+from layeredrl.learners.tdmpc2.layers import MemberMLP
+from layeredrl.learners.tdmpc2.stretches import Stretches
+from layeredrl.learners.tdmpc2.world_model import WorldModel
 
 
 class ModelLosses(NamedTuple):

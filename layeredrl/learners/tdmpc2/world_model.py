@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from layeredrl.learners.tdmpc2_layers import MemberMLP, normed_mlp
-from layeredrl.learners.tdmpc2_policy import PolicyPrior
-from layeredrl.learners.tdmpc2_sizes import ModelSize
-from layeredrl.learners.tdmpc2_two_hot import TwoHot
+from layeredrl.learners.tdmpc2.layers import MemberMLP, normed_mlp
+from layeredrl.learners.tdmpc2.policy import PolicyPrior
+from layeredrl.learners.tdmpc2.sizes import ModelSize
+from layeredrl.learners.tdmpc2.two_hot import TwoHot
 
 _N_VALUE_FUNCTIONS = 5
 

@@ -13,14 +13,14 @@ from tianshou.data import Batch
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners.learner import Learner, LearnerSpec
-from layeredrl.learners.tianshou_config import TianshouConfig
-from layeredrl.learners.tianshou_networks import (
+from layeredrl.learners.tianshou.config import TianshouConfig
+from layeredrl.learners.tianshou.networks import (
     action_critic,
     deterministic_actor,
     gaussian_actor,
 )
-from layeredrl.learners.tianshou_off_policy_learner import OffPolicyLearner
-from layeredrl.learners.tianshou_policies import (
+from layeredrl.learners.tianshou.off_policy_learner import OffPolicyLearner
+from layeredrl.learners.tianshou.policies import (
     DeterministicPolicy,
     EnsembleGaussianPolicy,
     SquashedGaussianPolicy,

@@ -10,11 +10,11 @@ from tianshou.algorithm.modelfree.sac import AutoAlpha
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners.learner import Learner, LearnerSpec
-from layeredrl.learners.tianshou_actor_critics import ActorCriticConfig
-from layeredrl.learners.tianshou_config import TianshouConfig
-from layeredrl.learners.tianshou_networks import choice_critic, choice_net
-from layeredrl.learners.tianshou_off_policy_learner import OffPolicyLearner
-from layeredrl.learners.tianshou_policies import (
+from layeredrl.learners.tianshou.actor_critics import ActorCriticConfig
+from layeredrl.learners.tianshou.config import TianshouConfig
+from layeredrl.learners.tianshou.networks import choice_critic, choice_net
+from layeredrl.learners.tianshou.off_policy_learner import OffPolicyLearner
+from layeredrl.learners.tianshou.policies import (
     CategoricalPolicy,
     GreedyPolicy,
     choices,

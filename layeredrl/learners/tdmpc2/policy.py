@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from layeredrl.learners.tdmpc2_layers import normed_mlp
+from layeredrl.learners.tdmpc2.layers import normed_mlp
 
 _MIN_LOG_STD, _MAX_LOG_STD = -5.0, 2.0
 
@@ -35,7 +35,8 @@ class PolicyPrior(nn.Module):
         Returns:
             Actions in (-1, 1), (..., A).
         """
-        return self._parameters_at(x)[0].tanh()
+        # Squashing both halves is faster than one, which is no contiguous piece.
+        return self._net(x).tanh().chunk(2, dim=-1)[0]
 
     def perturbed(self, x: Tensor, noise: Tensor, min_std: float = 0.0) -> Tensor:
         """Take the action that belongs to some normal noise.

@@ -10,7 +10,7 @@ from tianshou.utils.torch_utils import policy_within_training_step, torch_train_
 from torch import Tensor
 
 from layeredrl.learners.learner import LearnerSpec
-from layeredrl.learners.tianshou_learner import TianshouLearner, metrics_of
+from layeredrl.learners.tianshou.learner import TianshouLearner, metrics_of
 from layeredrl.nets.observation_parts import vector_part
 from layeredrl.predictors.trajectory_batch import TrajectoryBatch
 from layeredrl.utils.returns import n_step_returns, return_ends

@@ -1,0 +1,1 @@
+"""An actor-critic on a sequence model, in AMAGO's manner."""

@@ -1,0 +1,1 @@
+"""TD-MPC2: a world model, and a search in its latent space."""

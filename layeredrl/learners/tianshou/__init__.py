@@ -1,0 +1,1 @@
+"""Tianshou's algorithms as learners."""
