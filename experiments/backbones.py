@@ -36,7 +36,7 @@ def backbones(width: int) -> dict[Backbone, Callable[..., TrajEncoder]]:
             dropout_emb=0.0,
         ),
         "mamba": partial(
-            MambaTrajEncoder, d_model=width, d_state=16, expand=2, n_layers=2
+            MambaTrajEncoder, d_model=width, d_state=4, expand=1, n_layers=1
         ),
         "none": partial(FFTrajEncoder, d_model=width, d_ff=2 * width, n_layers=2),
     }

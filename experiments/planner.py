@@ -11,7 +11,7 @@ from gymnasium.vector import VectorEnv
 from experiments.arguments import RunArguments, parse_arguments
 from experiments.figures import draw_planner_run
 from experiments.search_methods import OptimizerName, choose_optimizer
-from experiments.training import main, run_and_report
+from experiments.training import TrainedRun, main, run_and_report
 from layeredrl.errors import ConfigurationError
 from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
@@ -252,15 +252,18 @@ def run_planner(
     experiment: str,
     arguments: A,
     choose: Callable[[A, VectorEnv], PredictorFactory],
-) -> None:
+) -> TrainedRun:
     """Train, evaluate, draw, and print the result.
 
     Args:
         experiment: Name of the experiment.
         arguments: Its arguments.
         choose: Picks the predictor for the training environment.
+
+    Returns:
+        The run.
     """
-    run_and_report(
+    return run_and_report(
         experiment,
         arguments,
         lambda env: build_levels(arguments, env, choose(arguments, env)),

@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from experiments.environments import make_vector_env
-from experiments.memory import BACKBONES, PRESETS, MemoryArguments, choose_predictor
+from experiments.memory import (
+    BACKBONES,
+    PRESETS,
+    MemoryArguments,
+    choose_predictor,
+    guessing_share,
+)
 from experiments.planner import run_planner
 from layeredrl.errors import ConfigurationError
 from layeredrl.utils.spaces import ObservationLayout
@@ -69,3 +75,16 @@ def test_what_goals_do_not_allow_is_refused(change):
     env = make_vector_env(TINY.env_id, 2, TINY.parsed_env_kwargs())
     with pytest.raises(ConfigurationError, match="hindsight_ratio"):
         choose_predictor(dataclasses.replace(TINY, **change), env)
+
+
+@pytest.mark.parametrize(
+    "env_id, share",
+    [
+        ("Maze2D-MemoryGoal-Open-v0", 1 / 3),
+        ("Maze2D-MemoryGoal-Corridor-v0", 1.0),
+        ("TMaze-v0", 0.5),
+        ("CartPole-v1", None),
+    ],
+)
+def test_what_guessing_gives(env_id, share):
+    assert guessing_share(make_vector_env(env_id, 2, {})) == share
