@@ -35,7 +35,17 @@ OPTIONS = {
 DISCRETE = {"dqn", "discrete-sac"}
 
 
-@pytest.mark.parametrize("learner", LEARNERS)
+# The others differ from these only in ways that tests of learners look at.
+FAST = {"sac", "dqn", "ppo"}
+
+
+@pytest.mark.parametrize(
+    "learner",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in FAST))
+        for name in LEARNERS
+    ],
+)
 def test_each_learner_runs(learner, tmp_path, capsys):
     place = tmp_path / "run"
     arguments = dataclasses.replace(

@@ -68,7 +68,14 @@ CASES = {
     for name, recipe in cases.items()
 }
 # Of these, nearly everything runs in another case too.
-SIMILAR = {"sac": "skills", "ddpg": "td3", "a2c-choice": "ppo-choice"}
+SIMILAR = {
+    "sac": "skills",
+    "sac-fixed-alpha": "skills",
+    "ddpg": "td3",
+    "a2c": "ppo",
+    "a2c-choice": "ppo-choice",
+    "ppo-goals": "goals",
+}
 NAMES = [
     pytest.param(name, marks=[pytest.mark.slow] * (name in SIMILAR)) for name in CASES
 ]
