@@ -11,7 +11,7 @@ from layeredrl.hierarchies.space_fitting import ActionCheck
 from layeredrl.levels import RunningLevel
 from layeredrl.types import Observation, Transition
 from layeredrl.utils.observation_maps import ObservationMap
-from layeredrl.utils.spaces import VECTOR_KEY
+from layeredrl.utils.spaces import vector_part
 
 
 class ControlFlow:
@@ -35,14 +35,17 @@ class ControlFlow:
         self._levels = list(levels)
         self._maps = list(maps)
         self._checks = list(checks)
+        self._path_columns = [list(level.path_columns) for level in levels]
         self._records = [
             DecisionRecord(
                 n_instances,
                 level.reward_gamma,
                 check.neutral,
-                (level.spec.decision_interval, len(level.path_columns)),
+                (level.spec.decision_interval, len(columns)),
             )
-            for level, check in zip(levels, checks, strict=True)
+            for level, check, columns in zip(
+                levels, checks, self._path_columns, strict=True
+            )
         ]
 
     def decide(self, obs: Observation, active: np.ndarray) -> np.ndarray:
@@ -156,12 +159,10 @@ class ControlFlow:
             record.load_state_dict(saved)
 
     def _record_paths(self, next_obs: Observation, active: np.ndarray) -> None:
-        for i, level in enumerate(self._levels):
-            if level.path_columns:
-                seen = self._maps[i](next_obs)
-                vector = seen[VECTOR_KEY] if isinstance(seen, dict) else seen
-                reached = vector[:, list(level.path_columns)]
-                self._records[i].add_to_path(reached, active)
+        for i, columns in enumerate(self._path_columns):
+            if columns:
+                seen = vector_part(self._maps[i](next_obs))
+                self._records[i].add_to_path(seen[:, columns], active)
 
     def _input_of(self, i: int, instances: np.ndarray) -> np.ndarray | None:
         return self._records[i - 1].action[instances] if i else None

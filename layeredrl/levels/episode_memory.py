@@ -8,6 +8,7 @@ from torch import Tensor
 
 from layeredrl.levels.episode_clock import EpisodeClock
 from layeredrl.nets import Encoder
+from layeredrl.predictors.replay_tensors import observation_tensors, tensor
 from layeredrl.types import Observation
 
 
@@ -48,16 +49,12 @@ class EpisodeMemory:
         Returns:
             Latent states (B, Z) and contexts (B, C).
         """
-        tensors: Any
-        if isinstance(obs, dict):
-            tensors = {key: self._tensor(value) for key, value in obs.items()}
-        else:
-            tensors = self._tensor(obs)
+        device = self._device
         state, context, part = self._encoder.step(
-            tensors,
-            self._tensor(self.clock.action[instances]),
-            self._tensor(self.clock.reward[instances]),
-            self._tensor(self.clock.time[instances]),
+            observation_tensors(obs, device),
+            tensor(self.clock.action[instances], device),
+            tensor(self.clock.reward[instances], device),
+            tensor(self.clock.time[instances], device),
             self._encoder.gather_memory(self._memory, instances),
         )
         self._memory = self._encoder.scatter_memory(self._memory, instances, part)
@@ -91,6 +88,3 @@ class EpisodeMemory:
         """
         self._memory = self._encoder.load_memory_state(state["memory"], self._device)
         self.clock.load_state_dict(state)
-
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self._device)

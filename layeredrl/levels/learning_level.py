@@ -128,6 +128,14 @@ class LearningLevel(RunningLevel):
         if self._store is not None:  # unless its buffer is loaded next, it is another
             self._store.skip(np.arange(self.spec.n_instances))
 
+    def acting_state(self) -> dict[str, Any]:
+        """Copy the counters, by which exploration falls."""
+        return {"counters": self._counters()}
+
+    def load_acting_state(self, state: dict[str, Any]) -> None:
+        """Restore the counters."""
+        self._load_counters(state["counters"])
+
     def replay_buffers(self) -> dict[str, TransitionBuffer]:
         """Name the one replay buffer."""
         return {} if self.buffer is None else {"replay": self.buffer}

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from layeredrl.objectives import Objective, Pursuit
 from layeredrl.types import Observation
 from layeredrl.utils.checkpoints import to_array
-from layeredrl.utils.spaces import VECTOR_KEY, action_dim
+from layeredrl.utils.spaces import VECTOR_KEY, action_dim, vector_part
 
 
 class Pursuits:
@@ -48,7 +48,7 @@ class Pursuits:
         if not self._is_asked:
             return
         assert level_input is not None
-        vector = vector_of(obs)
+        vector = vector_part(obs)
         if self._start is None:
             n_instances = len(self.n_decisions)
             self._start = np.zeros((n_instances, vector.shape[1]), np.float32)
@@ -72,7 +72,7 @@ class Pursuits:
         pursuit = Pursuit(
             self._input[instances], self._start[instances], self.n_decisions[instances]
         )
-        vector = vector_of(obs)
+        vector = vector_part(obs)
         condition = self._objective.condition(vector, pursuit)
         whole = np.concatenate([vector, condition], axis=1, dtype=np.float32)
         return {**obs, VECTOR_KEY: whole} if isinstance(obs, dict) else whole
@@ -115,15 +115,3 @@ class Pursuits:
         self._input = to_array(state["input"])
         start = state["start"]
         self._start = None if start is None else to_array(start)
-
-
-def vector_of(obs: Observation) -> np.ndarray:
-    """Take the vector part of what a level sees.
-
-    Args:
-        obs: Mapped observations (B, O), or a dict of a vector part and images.
-
-    Returns:
-        The vector part (B, O).
-    """
-    return obs[VECTOR_KEY] if isinstance(obs, dict) else obs

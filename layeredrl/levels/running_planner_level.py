@@ -138,19 +138,17 @@ class RunningPlannerLevel(LearningLevel):
 
     def acting_state(self) -> dict[str, Any]:
         """Copy the predictor and the counters."""
-        return {
-            "predictor": copy.deepcopy(dict(self._predictor.state_dict())),
-            "counters": self._counters(),
-        }
+        predictor = copy.deepcopy(dict(self._predictor.state_dict()))
+        return super().acting_state() | {"predictor": predictor}
 
     def load_acting_state(self, state: dict[str, Any]) -> None:
         """Restore the predictor and the counters."""
+        super().load_acting_state(state)
         self._predictor.load_state_dict(state["predictor"])
-        self._load_counters(state["counters"])
 
     @property
     def _relabelling(self) -> Hindsight | None:
-        return getattr(self._predictor, "hindsight", None)
+        return self._predictor.hindsight
 
     def _take_updates(self, n_updates: int, n_total_env_steps: int) -> dict[str, float]:
         schedule = self._recipe.learning

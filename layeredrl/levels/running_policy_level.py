@@ -14,14 +14,15 @@ from layeredrl.levels.exploration import Exploration
 from layeredrl.levels.learning_level import LearningLevel
 from layeredrl.levels.learning_schedule import LearningSchedule
 from layeredrl.levels.level import LevelSpec
-from layeredrl.levels.pursuits import Pursuits, vector_of
+from layeredrl.levels.pursuits import Pursuits
 from layeredrl.predictors.hindsight import Hindsight
+from layeredrl.predictors.replay_tensors import observation_tensors, tensor
 from layeredrl.predictors.trajectory_batch import TrajectoryBatch, trajectory_batch_at
 from layeredrl.types import Observation, Transition
 from layeredrl.utils.fresh_experience import fresh_stretches
 from layeredrl.utils.observation_maps import Shape
 from layeredrl.utils.seeding import spawn
-from layeredrl.utils.spaces import VECTOR_KEY
+from layeredrl.utils.spaces import VECTOR_KEY, vector_part
 
 if TYPE_CHECKING:
     from layeredrl.levels.policy_level import PolicyLevel
@@ -56,7 +57,7 @@ class RunningPolicyLevel(LearningLevel):
                 f"{recipe.objective}"
             )
         seeds = spawn(spec.seed, 3)
-        n_obs = _vector_dim(spec.obs_shape)
+        n_obs = int(np.prod(vector_part(spec.obs_shape)))
         n_condition = recipe.objective.condition_dim(n_obs)
         self.learner: Learner = recipe.learner.build(
             LearnerSpec(
@@ -108,9 +109,11 @@ class RunningPolicyLevel(LearningLevel):
         seen = self._pursuits.seen(transition.obs, instances)
         self._pursuits.advance(instances)
         next_seen = self._pursuits.seen(transition.next_obs, instances)
-        reward = self._recipe.objective.reward(vector_of(next_seen), transition.reward)
+        reward = self._recipe.objective.reward(
+            vector_part(next_seen), transition.reward
+        )
         is_over = self._pursuits.n_decisions[instances] >= self._recipe.n_decisions
-        is_over |= self._recipe.objective.is_done(vector_of(next_seen))
+        is_over |= self._recipe.objective.is_done(vector_part(next_seen))
         time_idx = self._clock.time[instances]
         self._clock.note_reward(reward, instances)
         stored = transition._replace(obs=seen, next_obs=next_seen)
@@ -146,12 +149,12 @@ class RunningPolicyLevel(LearningLevel):
 
     def acting_state(self) -> dict[str, Any]:
         """Copy the policy and the counters."""
-        return {"learner": self.learner.acting_state(), "counters": self._counters()}
+        return super().acting_state() | {"learner": self.learner.acting_state()}
 
     def load_acting_state(self, state: dict[str, Any]) -> None:
         """Restore the policy and the counters."""
+        super().load_acting_state(state)
         self.learner.load_acting_state(state["learner"])
-        self._load_counters(state["counters"])
 
     @property
     def _relabelling(self) -> Hindsight | None:
@@ -192,26 +195,13 @@ class RunningPolicyLevel(LearningLevel):
 
     def _situation(self, seen: Observation, instances: np.ndarray) -> Situation:
         device = self.spec.device
-
-        def tensor(array: np.ndarray) -> torch.Tensor:
-            return torch.from_numpy(array).to(device)
-
         return Situation(
-            obs=(
-                {key: tensor(value) for key, value in seen.items()}
-                if isinstance(seen, dict)
-                else tensor(seen)
-            ),
-            prev_action=tensor(self._clock.action[instances]),
-            prev_reward=tensor(self._clock.reward[instances]),
-            time_idx=tensor(self._clock.time[instances]),
+            obs=observation_tensors(seen, device),
+            prev_action=tensor(self._clock.action[instances], device),
+            prev_reward=tensor(self._clock.reward[instances], device),
+            time_idx=tensor(self._clock.time[instances], device),
             instances=instances,
         )
-
-
-def _vector_dim(shape: Shape) -> int:
-    vector = shape[VECTOR_KEY] if isinstance(shape, dict) else shape
-    return int(np.prod(vector))
 
 
 def _widened(shape: Shape, n_more: int) -> Shape:

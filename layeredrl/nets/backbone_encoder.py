@@ -25,15 +25,12 @@ from layeredrl.nets.hidden_rows import (
 )
 from layeredrl.nets.image_centering import ImageCentering
 from layeredrl.nets.latent_head import LatentHead
-from layeredrl.nets.observation_parts import (
-    ONLY_KEY,
-    ObservationParts,
-    vector_part,
-)
+from layeredrl.nets.observation_parts import ONLY_KEY, ObservationParts
 from layeredrl.nets.rl2 import rl2_features, rl2_space
 from layeredrl.nets.traj_encoder import TrajEncoder
 from layeredrl.nets.tstep_encoder import TstepEncoder
 from layeredrl.nets.utils import MAGIC_PAD_VAL
+from layeredrl.utils.spaces import vector_part
 
 TstepEncoderType = Callable[[spaces.Dict, spaces.Box], TstepEncoder]
 TrajEncoderType = Callable[[int, int], TrajEncoder]

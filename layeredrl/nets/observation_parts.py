@@ -10,7 +10,7 @@ from torch import Tensor
 
 from layeredrl.errors import SpaceError
 from layeredrl.nets.encoder import TensorObservation
-from layeredrl.utils.spaces import VECTOR_KEY, ObservationLayout
+from layeredrl.utils.spaces import ObservationLayout, vector_part
 
 ONLY_KEY = "observation"
 """Name of an observation that is no dict."""
@@ -67,11 +67,9 @@ class ObservationParts:
             Each part by name, (..., *shape of the part).
         """
         images: dict[str, Any] = {}
-        vector = obs
+        vector = vector_part(obs)
         if isinstance(obs, dict):
-            vector = obs[VECTOR_KEY]
             images = {name or ONLY_KEY: obs[name] for name in self.layout.images}
-        assert isinstance(vector, Tensor)
         columns = {
             name or ONLY_KEY: vector[..., where]
             for name, where in self.layout.columns.items()
@@ -92,15 +90,3 @@ class ObservationParts:
         """
         found = [column for key in keys for column in self.layout.columns_of(key)]
         return torch.tensor(found, dtype=torch.int64)
-
-
-def vector_part(obs: TensorObservation) -> Tensor:
-    """Take the vector part of observations.
-
-    Args:
-        obs: Mapped observations (..., O), or a dict of a vector part and images.
-
-    Returns:
-        The vector part (..., O).
-    """
-    return obs[VECTOR_KEY] if isinstance(obs, dict) else obs

@@ -31,6 +31,8 @@ from layeredrl.utils.buffers import draw_partial_trajectories
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
+    from layeredrl.predictors.hindsight import Hindsight
+
 
 class Predictor(Module, ABC):
     """Abstract base class for prediction modules.
@@ -48,10 +50,12 @@ class Predictor(Module, ABC):
             discounted.
         decision_interval: Environment steps that one of the predicted actions nominally
             takes; whoever owns the predictor sets it.
+        hindsight: Relabelling of the experience that it learns from; ``None`` for none.
     """
 
     gamma: float = 1.0
     decision_interval: int = 1
+    hindsight: "Hindsight | None" = None
     n_learn_calls: Tensor
 
     def __init__(

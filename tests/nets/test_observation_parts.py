@@ -4,8 +4,8 @@ import torch
 from gymnasium import spaces
 
 from layeredrl.errors import SpaceError
-from layeredrl.nets.observation_parts import ObservationParts, vector_part
-from layeredrl.utils.spaces import ObservationLayout
+from layeredrl.nets.observation_parts import ObservationParts
+from layeredrl.utils.spaces import ObservationLayout, vector_part
 from tests.nets.backbones import NESTED, SIGHT
 from tests.toys import unbounded
 

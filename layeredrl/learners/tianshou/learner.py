@@ -14,10 +14,9 @@ from torch import Tensor
 
 from layeredrl.learners.action_scaling import ActionScaling
 from layeredrl.learners.learner import Learner, LearnerSpec, Situation
-from layeredrl.nets.observation_parts import vector_part
 from layeredrl.utils.global_generators import BorrowedGenerators
 from layeredrl.utils.seeding import seeded_initialization, spawn
-from layeredrl.utils.spaces import action_dim
+from layeredrl.utils.spaces import action_dim, vector_part
 
 # Counters of Tianshou's algorithms that change what they do and are not in their state.
 _COUNTERS = ("_cnt", "_last", "_iter", "critic_gradient_step", "_last_actor_loss")

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from layeredrl.learners.learner import LearnerSpec
 from layeredrl.learners.tianshou.learner import TianshouLearner, metrics_of
-from layeredrl.nets.observation_parts import vector_part
 from layeredrl.predictors.trajectory_batch import TrajectoryBatch
 from layeredrl.utils.returns import n_step_returns, return_ends
 from layeredrl.utils.schedules import Schedule
+from layeredrl.utils.spaces import vector_part
 
 
 class OffPolicyLearner(TianshouLearner):
