@@ -145,7 +145,7 @@ class Learner(ABC):
             buffer,
             batch_size,
             self.n_steps,
-            _as_stored,
+            Tensor.float,
             self.spec.device,
             self.max_seq_len,
             end_flag=END_FLAG,
@@ -190,7 +190,3 @@ class Learner(ABC):
         Args:
             state: The state.
         """
-
-
-def _as_stored(action: Tensor) -> Tensor:
-    return action.float()

@@ -1,5 +1,6 @@
 """Off-policy actor-critics of Tianshou, for continuous actions."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +13,13 @@ from tianshou.algorithm.modelfree.td3 import TD3
 from tianshou.data import Batch
 
 from layeredrl.errors import ConfigurationError
-from layeredrl.learners.learner import Learner, LearnerSpec
-from layeredrl.learners.tianshou.config import TianshouConfig
+from layeredrl.learners.learner import LearnerSpec
 from layeredrl.learners.tianshou.networks import (
     action_critic,
     deterministic_actor,
     gaussian_actor,
 )
-from layeredrl.learners.tianshou.off_policy_learner import OffPolicyLearner
+from layeredrl.learners.tianshou.off_policy import OffPolicyConfig
 from layeredrl.learners.tianshou.policies import (
     DeterministicPolicy,
     EnsembleGaussianPolicy,
@@ -30,26 +30,17 @@ from layeredrl.utils.schedules import Schedule, as_schedule
 
 
 @dataclass(frozen=True)
-class ActorCriticConfig(TianshouConfig):
+class ActorCriticConfig(OffPolicyConfig):
     """What off-policy actor-critics have in common."""
 
     tau: float = 0.005
     """Share by which target networks move towards the learned ones per update, in [0, 1]."""
-    n_steps: int = 1
-    """Rewards per return, at least 1."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
         super().__post_init__()
-        if not 0.0 <= self.tau <= 1.0 or self.n_steps < 1:
-            raise ConfigurationError(
-                "tau must be in [0, 1] and n_steps at least 1, got "
-                f"{self.tau} and {self.n_steps}"
-            )
-
-    def build(self, spec: LearnerSpec) -> Learner:
-        """Build the learner."""
-        return OffPolicyLearner(spec, self.algorithm, self.gamma, self.n_steps)
+        if not 0.0 <= self.tau <= 1.0:
+            raise ConfigurationError(f"tau must be in [0, 1], got {self.tau}")
 
     def _shared(self) -> dict[str, Any]:
         return {
@@ -61,21 +52,33 @@ class ActorCriticConfig(TianshouConfig):
 
 
 @dataclass(frozen=True)
-class _EntropyConfig(ActorCriticConfig):
+class EntropyConfig(ActorCriticConfig):
+    """What actor-critics have in common that are paid for entropy."""
+
     alpha: float | None = None
     """Weight of the entropy; ``None`` to learn it."""
-    target_entropy: float | None = None
-    """Entropy that a learned ``alpha`` aims at; ``None`` for minus the action features."""
 
-    def _alpha(self, n_actions: int) -> Any:
+    def _alpha(self, n_actions: int) -> AutoAlpha | float:
         if self.alpha is not None:
             return float(self.alpha)
-        target = -n_actions if self.target_entropy is None else self.target_entropy
-        return AutoAlpha(float(target), 0.0, self.optimizer())
+        return AutoAlpha(self._target(n_actions), 0.0, self.optimizer())
+
+    @abstractmethod
+    def _target(self, n_actions: int) -> float:
+        """Say which entropy a learned ``alpha`` aims at."""
 
 
 @dataclass(frozen=True)
-class SACConfig(_EntropyConfig):
+class _ContinuousEntropyConfig(EntropyConfig):
+    target_entropy: float | None = None
+    """Entropy that a learned ``alpha`` aims at; ``None`` for minus the action features."""
+
+    def _target(self, n_actions: int) -> float:
+        return float(-n_actions if self.target_entropy is None else self.target_entropy)
+
+
+@dataclass(frozen=True)
+class SACConfig(_ContinuousEntropyConfig):
     """Soft actor-critic (Haarnoja et al. 2018)."""
 
     def algorithm(self, spec: LearnerSpec) -> Algorithm:
@@ -95,7 +98,7 @@ class SACConfig(_EntropyConfig):
 
 
 @dataclass(frozen=True)
-class REDQConfig(_EntropyConfig):
+class REDQConfig(_ContinuousEntropyConfig):
     """Randomised ensembled double Q-learning (Chen et al. 2021)."""
 
     n_critics: int = 10
@@ -143,21 +146,10 @@ class DDPGConfig(ActorCriticConfig):
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
         super().__post_init__()
-        noise = as_schedule(self.exploration_noise)(0)
-        if not 0.0 <= noise < np.inf:
+        if not 0.0 <= self._noise()(0) < np.inf:
             raise ConfigurationError(
                 f"exploration_noise must not be negative, got {self.exploration_noise}"
             )
-
-    def build(self, spec: LearnerSpec) -> Learner:
-        """Build the learner."""
-        return OffPolicyLearner(
-            spec,
-            self.algorithm,
-            self.gamma,
-            self.n_steps,
-            noise=as_schedule(self.exploration_noise),
-        )
 
     def algorithm(self, spec: LearnerSpec) -> Algorithm:
         """Build the algorithm."""
@@ -167,6 +159,9 @@ class DDPGConfig(ActorCriticConfig):
             critic=action_critic(*dims, self.hidden_sizes),
             **self._shared(),
         )
+
+    def _noise(self) -> Schedule:
+        return as_schedule(self.exploration_noise)
 
     def _policy(self, obs_dim: int, n_actions: int) -> DeterministicPolicy:
         return DeterministicPolicy(

@@ -16,9 +16,8 @@ from layeredrl.learners.tianshou.networks import BetaActor, choice_net, state_cr
 from layeredrl.learners.tianshou.on_policy_learner import OnPolicyLearner
 from layeredrl.learners.tianshou.policies import (
     StochasticPolicy,
-    beta_distribution,
+    UnitBeta,
     categorical_distribution,
-    choices,
     unit_box,
 )
 
@@ -70,16 +69,19 @@ class A2CConfig(TianshouConfig):
 
     def algorithm(self, spec: LearnerSpec) -> Algorithm:
         """Build the algorithm."""
-        return A2C(
-            policy=self._policy(spec),
-            critic=state_critic(observation_dim(spec), self.hidden_sizes),
-            optim=self.optimizer(),
-            vf_coef=self.value_weight,
-            ent_coef=self.entropy_weight,
-            max_grad_norm=self.max_grad_norm,
-            gae_lambda=self.gae_lambda,
-            gamma=self.gamma,
-        )
+        return A2C(**self._shared(spec))
+
+    def _shared(self, spec: LearnerSpec) -> dict[str, Any]:
+        return {
+            "policy": self._policy(spec),
+            "critic": state_critic(observation_dim(spec), self.hidden_sizes),
+            "optim": self.optimizer(),
+            "vf_coef": self.value_weight,
+            "ent_coef": self.entropy_weight,
+            "max_grad_norm": self.max_grad_norm,
+            "gae_lambda": self.gae_lambda,
+            "gamma": self.gamma,
+        }
 
     def _policy(self, spec: LearnerSpec) -> StochasticPolicy:
         actor: Any
@@ -90,14 +92,14 @@ class A2CConfig(TianshouConfig):
                 actor=actor,
                 dist_fn=categorical_distribution,
                 deterministic_eval=True,
-                action_space=choices(dims[1]),
+                action_space=spaces.Discrete(dims[1]),
                 action_scaling=False,
             )
         dims = self.continuous_dims(spec)
         actor = BetaActor(*dims, self.hidden_sizes)
         return StochasticPolicy(
             actor=actor,
-            dist_fn=beta_distribution,
+            dist_fn=lambda concentrations: UnitBeta(*concentrations),
             deterministic_eval=True,
             action_space=unit_box(dims[1]),
         )
@@ -134,14 +136,7 @@ class PPOConfig(A2CConfig):
     def algorithm(self, spec: LearnerSpec) -> Algorithm:
         """Build the algorithm."""
         return PPO(
-            policy=self._policy(spec),
-            critic=state_critic(observation_dim(spec), self.hidden_sizes),
-            optim=self.optimizer(),
-            vf_coef=self.value_weight,
-            ent_coef=self.entropy_weight,
-            max_grad_norm=self.max_grad_norm,
-            gae_lambda=self.gae_lambda,
-            gamma=self.gamma,
+            **self._shared(spec),
             eps_clip=self.clip_range,
             advantage_normalization=self.normalizes_advantages,
         )

@@ -83,18 +83,6 @@ class UnitBeta(Independent):
         return super().log_prob(share)
 
 
-def beta_distribution(concentrations: tuple[torch.Tensor, torch.Tensor]) -> UnitBeta:
-    """Make the distribution of bounded actions.
-
-    Args:
-        concentrations: What the actor returns.
-
-    Returns:
-        The distribution.
-    """
-    return UnitBeta(*concentrations)
-
-
 def categorical_distribution(logits: torch.Tensor) -> Distribution:
     """Make the distribution of choices.
 
@@ -117,15 +105,3 @@ def unit_box(dim: int) -> spaces.Box:
         The box [-1, 1]^A.
     """
     return spaces.Box(-1.0, 1.0, (dim,), np.float32)
-
-
-def choices(dim: int) -> spaces.Discrete:
-    """Make the space of discrete decisions.
-
-    Args:
-        dim: How many there are.
-
-    Returns:
-        The space, starting at 0.
-    """
-    return spaces.Discrete(dim)
