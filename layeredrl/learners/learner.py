@@ -1,5 +1,6 @@
 """The contract of all learners: a recipe, and the learner it is built into."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,12 +11,14 @@ from gymnasium import spaces
 from tianshou.data import ReplayBuffer
 from torch import Tensor
 
+from layeredrl.errors import SpaceError
 from layeredrl.nets.encoder import TensorObservation
 from layeredrl.predictors.trajectory_batch import (
     TrajectoryBatch,
     sample_trajectory_batch,
 )
 from layeredrl.utils.observation_maps import Shape
+from layeredrl.utils.spaces import VECTOR_KEY
 
 END_FLAG = "handed_back"
 """Entry of a stored decision's info, where a level above asks for something: whether what
@@ -39,6 +42,26 @@ class LearnerSpec:
     """Where its networks live."""
     seed: np.random.SeedSequence
     """Seeds everything that it draws, initial weights included."""
+
+    def vector_dim(self) -> int:
+        """Count the features of observations, for learners that see no images.
+
+        Returns:
+            Number of vector features O.
+
+        Raises:
+            SpaceError: If there are images, too.
+        """
+        shape = self.obs_shape
+        if isinstance(shape, dict):
+            images = sorted(set(shape) - {VECTOR_KEY})
+            if images:
+                raise SpaceError(
+                    f"this learner sees one vector and no images, but there are {images}; "
+                    "leave them out with an observation map, or take a learner that sees"
+                )
+            shape = shape[VECTOR_KEY]
+        return math.prod(shape)
 
 
 class Situation(NamedTuple):

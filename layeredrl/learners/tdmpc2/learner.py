@@ -23,6 +23,7 @@ from layeredrl.learners.tdmpc2.sizes import MODEL_SIZES
 from layeredrl.learners.tdmpc2.stretches import Stretches, read_stretches
 from layeredrl.learners.tdmpc2.two_hot import TwoHot
 from layeredrl.learners.tdmpc2.world_model import WorldModel
+from layeredrl.nets.observation_parts import vector_part
 from layeredrl.predictors.grouped_adam import GroupedAdam
 from layeredrl.predictors.trajectory_batch import TrajectoryBatch
 from layeredrl.utils.schedules import ConstantSchedule
@@ -75,8 +76,7 @@ class TDMPC2Learner(Learner):
     @torch.no_grad()
     def act(self, situation: Situation, explore: bool) -> Tensor:
         """Plan, or let the policy act."""
-        assert isinstance(situation.obs, Tensor)
-        obs, condition = situation.obs.split(self._obs_split, dim=-1)
+        obs, condition = vector_part(situation.obs).split(self._obs_split, dim=-1)
         state = self._model.encode(obs)
         generator = self._generator if explore else None
         if self._config.use_policy:
@@ -206,16 +206,12 @@ class TDMPC2Learner(Learner):
 
 def _seen_features(spec: LearnerSpec) -> int:
     """Count the features of an observation that do not say what to do."""
-    if not isinstance(spec.obs_shape, tuple) or len(spec.obs_shape) != 1:
-        raise SpaceError(
-            "TD-MPC2 sees one vector, no images; keep the vector alone by an "
-            f"observation map, got {spec.obs_shape}"
-        )
-    n_seen = spec.obs_shape[0] - spec.n_condition
+    n_features = spec.vector_dim()
+    n_seen = n_features - spec.n_condition
     if n_seen < 1:
         raise SpaceError(
             "TD-MPC2 must see something beside what it is asked to do, got "
-            f"{spec.obs_shape[0]} features of which {spec.n_condition} say that"
+            f"{n_features} features of which {spec.n_condition} say that"
         )
     return n_seen
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from layeredrl.learners.action_scaling import ActionScaling
+from layeredrl.nets.observation_parts import vector_part
 from layeredrl.predictors.trajectory_batch import TrajectoryBatch
 
 
@@ -54,7 +55,7 @@ def read_stretches(
     """Read a batch.
 
     Args:
-        batch: The batch, with vector observations.
+        batch: The batch.
         condition_dim: How many of the last features of an observation say what to do.
         scaling: Maps actions to the unit box.
         gamma: Discount per environment step.
@@ -63,9 +64,8 @@ def read_stretches(
     Returns:
         The stretches; nothing large is copied.
     """
-    assert isinstance(batch.obs, Tensor), "images are refused when the learner is built"
-    obs_dim = batch.obs.shape[-1] - condition_dim
-    obs, condition = batch.obs.split([obs_dim, condition_dim], dim=-1)
+    seen = vector_part(batch.obs)
+    obs, condition = seen.split([seen.shape[-1] - condition_dim, condition_dim], dim=-1)
     steps = torch.arange(batch.rew.shape[1], device=obs.device)
     weight = batch.validity_mask * rho**steps
     return Stretches(

@@ -2,16 +2,14 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 from gymnasium import spaces
 from tianshou.algorithm.algorithm_base import Algorithm
 from tianshou.algorithm.optim import AdamOptimizerFactory
 
 from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.learners.learner import LearnerConfig, LearnerSpec
-from layeredrl.utils.spaces import VECTOR_KEY, action_dim
+from layeredrl.utils.spaces import action_dim
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class TianshouConfig(LearnerConfig):
             raise SpaceError(
                 f"{type(self).__name__} needs bounded Box actions, got {space}"
             )
-        return observation_dim(spec), action_dim(space)
+        return spec.vector_dim(), action_dim(space)
 
     def discrete_dims(self, spec: LearnerSpec) -> tuple[int, int]:
         """Count what the policy sees and says, for discrete actions only.
@@ -91,28 +89,4 @@ class TianshouConfig(LearnerConfig):
             raise SpaceError(
                 f"{type(self).__name__} needs Discrete actions, got {space}"
             )
-        return observation_dim(spec), action_dim(space)
-
-
-def observation_dim(spec: LearnerSpec) -> int:
-    """Count the features that a policy sees.
-
-    Args:
-        spec: Where it will learn.
-
-    Returns:
-        Number of vector features.
-
-    Raises:
-        SpaceError: If there are images, too.
-    """
-    shape: Any = spec.obs_shape
-    if isinstance(shape, dict):
-        images = sorted(set(shape) - {VECTOR_KEY})
-        if images:
-            raise SpaceError(
-                f"this learner sees vectors only, but there are images {images}; "
-                "leave them out with an observation map, or take a learner that sees"
-            )
-        shape = shape[VECTOR_KEY]
-    return int(np.prod(shape))
+        return spec.vector_dim(), action_dim(space)

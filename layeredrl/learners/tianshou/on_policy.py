@@ -11,7 +11,7 @@ from torch import nn
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners.learner import Learner, LearnerSpec
-from layeredrl.learners.tianshou.config import TianshouConfig, observation_dim
+from layeredrl.learners.tianshou.config import TianshouConfig
 from layeredrl.learners.tianshou.networks import BetaActor, choice_net, state_critic
 from layeredrl.learners.tianshou.on_policy_learner import OnPolicyLearner
 from layeredrl.learners.tianshou.policies import (
@@ -74,7 +74,7 @@ class A2CConfig(TianshouConfig):
     def _shared(self, spec: LearnerSpec) -> dict[str, Any]:
         return {
             "policy": self._policy(spec),
-            "critic": state_critic(observation_dim(spec), self.hidden_sizes),
+            "critic": state_critic(spec.vector_dim(), self.hidden_sizes),
             "optim": self.optimizer(),
             "vf_coef": self.value_weight,
             "ent_coef": self.entropy_weight,
