@@ -48,6 +48,18 @@ class TrajectoryBatch(NamedTuple):
     traj_len: Tensor
     window: SequenceWindow | None = None
 
+    def discounts(self, gamma: float, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Discount over each step, a step being a semi-MDP transition.
+
+        Args:
+            gamma: Discount per environment step.
+            dtype: In float32 the rounding of ``gamma`` alone adds up over long returns.
+
+        Returns:
+            ``gamma`` to the number of environment steps, (B, T).
+        """
+        return gamma ** self.n_env_steps.to(dtype)
+
     def rows(self, rows: slice) -> "TrajectoryBatch":
         """Take some stretches, which have no windows; nothing is copied.
 
@@ -249,6 +261,6 @@ def value_targets(
     context = context.unsqueeze(1).expand(-1, k_steps, -1)
     bootstrap = value(state[rows, end], context, action)
     bootstrap = bootstrap.masked_fill(batch.terminated[rows, end - 1].bool(), 0.0)
-    # In float32 the rounding of gamma alone would add up over long returns.
-    discount = gamma ** batch.n_env_steps.double()
-    return n_step_returns(batch.rew, discount, bootstrap, batch.traj_len, n_steps)
+    return n_step_returns(
+        batch.rew, batch.discounts(gamma), bootstrap, batch.traj_len, n_steps
+    )

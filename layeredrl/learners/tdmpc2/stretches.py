@@ -74,6 +74,6 @@ def read_stretches(
         action=scaling.to_unit(batch.act),
         reward=batch.rew.float(),
         terminated=batch.terminated.float(),
-        discount=(gamma**batch.n_env_steps).float(),
+        discount=batch.discounts(gamma, torch.float32),
         weight=weight / weight.sum(),
     )

@@ -73,7 +73,7 @@ class OffPolicyLearner(TianshouLearner):
             algorithm: Any = self.algorithm
             value = algorithm._target_q(_Successors(obs[rows, end]), rows)
         value = value.flatten().masked_fill(batch.terminated[rows, end - 1].bool(), 0.0)
-        discount = self.gamma ** batch.n_env_steps.double()
+        discount = batch.discounts(self.gamma)
         return n_step_returns(
             batch.rew, discount, value[:, None], batch.traj_len, self.n_steps
         )[:, 0]

@@ -62,7 +62,7 @@ class OnPolicyLearner(TianshouLearner):
                 values = critic(obs.flatten(0, 1)).reshape(obs.shape[:2])
                 advantages = generalized_advantages(
                     batch.rew,
-                    self.gamma**batch.n_env_steps,
+                    batch.discounts(self.gamma, torch.float32),
                     values,
                     batch.terminated,
                     batch.traj_len,
