@@ -1,6 +1,6 @@
 """An encoder made of AMAGO's networks: latent states that remember and see."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gin
@@ -27,13 +27,10 @@ from layeredrl.nets.image_centering import ImageCentering
 from layeredrl.nets.latent_head import LatentHead
 from layeredrl.nets.observation_parts import ONLY_KEY, ObservationParts
 from layeredrl.nets.rl2 import rl2_features, rl2_space
-from layeredrl.nets.traj_encoder import TrajEncoder
-from layeredrl.nets.tstep_encoder import TstepEncoder
-from layeredrl.nets.utils import MAGIC_PAD_VAL
+from layeredrl.nets.traj_encoder import TrajEncoder, TrajEncoderType
+from layeredrl.nets.tstep_encoder import TstepEncoderType
+from layeredrl.nets.utils import padded
 from layeredrl.utils.spaces import vector_part
-
-TstepEncoderType = Callable[[spaces.Dict, spaces.Box], TstepEncoder]
-TrajEncoderType = Callable[[int, int], TrajEncoder]
 
 
 @gin.configurable
@@ -164,8 +161,8 @@ class BackboneEncoder(Encoder):
         """Encode whole stretches of episodes in one pass."""
         # Marked as padding, what is invalid stays out of running statistics of inputs.
         invalid = ~mask.bool()
-        rl2s = _padded(self._told(prev_rewards, prev_actions), invalid)
-        seen = {key: _padded(x, invalid) for key, x in self._seen(obs).items()}
+        rl2s = padded(self._told(prev_rewards, prev_actions), invalid)
+        seen = {key: padded(x, invalid) for key, x in self._seen(obs).items()}
         return self._latents(obs, seen, rl2s, time_idxs)
 
     def init_memory(self, n: int, device: torch.device | str) -> Memory:
@@ -259,13 +256,6 @@ class BackboneEncoder(Encoder):
 def _module_name(path: str) -> str:
     """Modules' names hold no dots."""
     return (path or ONLY_KEY).replace(".", "/")
-
-
-def _padded(x: Tensor, invalid: Tensor) -> Tensor:
-    """Overwrite invalid steps (B, T) of sequences (B, T, ...)."""
-    return x.masked_fill(
-        invalid.view(*invalid.shape, *[1] * (x.ndim - 2)), MAGIC_PAD_VAL
-    )
 
 
 def _check_sizes(

@@ -4,6 +4,7 @@ Legend of these pages: B batch, L length (time), D features, H heads, E features
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,10 @@ class TrajEncoder(nn.Module, ABC):
             raise ShapeError(
                 f"expected a sequence (B, L, {self.tstep_dim}), got {tuple(seq.shape)}"
             )
+
+
+TrajEncoderType = Callable[[int, int], TrajEncoder]
+"""Builds one from the features of an encoded step and the longest sequence [steps]."""
 
 
 def done_rows(dones: np.ndarray, batch_size: int, device: torch.device) -> Tensor:

@@ -5,7 +5,7 @@ reward and action, reward first.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from gymnasium import spaces
@@ -91,6 +91,10 @@ class TstepEncoder(nn.Module, ABC):
         if tuple(rl2s.shape) != expected:
             raise ShapeError(f"expected rl2s {expected}, got {tuple(rl2s.shape)}")
         return rl2s.float()
+
+
+TstepEncoderType = Callable[[spaces.Dict, spaces.Box], TstepEncoder]
+"""Builds one from the spaces of the observation's parts and of reward and action features."""
 
 
 def key_shape(obs_space: spaces.Space, key: str) -> tuple[int, ...]:

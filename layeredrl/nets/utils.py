@@ -154,6 +154,21 @@ def log_activations(log_dict: dict | None, name: str, activations: Tensor) -> No
     log_dict[f"activation-{name}-mean"] = activations.mean()
 
 
+def padded(x: Tensor, invalid: Tensor) -> Tensor:
+    """Mark invalid steps as padding, so that they stay out of running statistics.
+
+    Args:
+        x: Sequences, (B, L, ...).
+        invalid: Which steps these are, (B, L) bool.
+
+    Returns:
+        The same shape, :data:`MAGIC_PAD_VAL` where invalid.
+    """
+    return x.masked_fill(
+        invalid.view(*invalid.shape, *[1] * (x.ndim - 2)), MAGIC_PAD_VAL
+    )
+
+
 class InputNorm(nn.Module):
     """Normalises features by running estimates of their first two moments.
 

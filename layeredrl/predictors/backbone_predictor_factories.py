@@ -11,10 +11,11 @@ from gymnasium.vector import VectorEnv
 from layeredrl.errors import SpaceError
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
 from layeredrl.nets import BackboneEncoder, ReachedRewardNet, RewardNet
-from layeredrl.nets.backbone_encoder import TrajEncoderType, TstepEncoderType
 from layeredrl.nets.cnn import NatureishCNN
 from layeredrl.nets.observation_parts import ONLY_KEY
+from layeredrl.nets.traj_encoder import TrajEncoderType
 from layeredrl.nets.traj_encoders import TformerTrajEncoder
+from layeredrl.nets.tstep_encoder import TstepEncoderType
 from layeredrl.nets.tstep_encoders import (
     CNNTstepEncoder,
     CNNType,

@@ -5,13 +5,10 @@ from typing import TYPE_CHECKING, Literal
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners.learner import LearnerConfig, LearnerSpec
-from layeredrl.learners.sequence.encoder import (
-    SMALL_TRANSFORMER,
-    TrajEncoderType,
-    TstepEncoderType,
-    small_tstep_encoder,
-)
+from layeredrl.learners.sequence.encoder import SMALL_TRANSFORMER, small_tstep_encoder
 from layeredrl.nets.policy_dists import PolicyOutput, TanhGaussian
+from layeredrl.nets.traj_encoder import TrajEncoderType
+from layeredrl.nets.tstep_encoder import TstepEncoderType
 from layeredrl.utils.schedules import LinearSchedule, Schedule
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """From sequences of observations, actions and rewards to what policies and values read."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,16 +15,13 @@ from layeredrl.nets.encoder import TensorObservation
 from layeredrl.nets.hidden_rows import empty_hidden_state, gather_rows, scatter_rows
 from layeredrl.nets.observation_parts import ONLY_KEY
 from layeredrl.nets.rl2 import rl2_features, rl2_space
-from layeredrl.nets.traj_encoder import TrajEncoder
+from layeredrl.nets.traj_encoder import TrajEncoderType
 from layeredrl.nets.traj_encoders import TformerTrajEncoder
-from layeredrl.nets.tstep_encoder import TstepEncoder
+from layeredrl.nets.tstep_encoder import TstepEncoder, TstepEncoderType
 from layeredrl.nets.tstep_encoders import CNNTstepEncoder, FFTstepEncoder
-from layeredrl.nets.utils import MAGIC_PAD_VAL
+from layeredrl.nets.utils import padded
 from layeredrl.utils.observation_maps import Shape
 from layeredrl.utils.spaces import VECTOR_KEY
-
-TstepEncoderType = Callable[[spaces.Dict, spaces.Box], TstepEncoder]
-TrajEncoderType = Callable[[int, int], TrajEncoder]
 
 
 def small_tstep_encoder(obs_space: spaces.Dict, rl2_space: spaces.Box) -> TstepEncoder:
@@ -171,9 +167,9 @@ class SequenceEncoder(nn.Module):
     def _encode(self, steps: Steps, hidden_state: Any) -> tuple[Tensor, Any]:
         invalid = ~steps.is_valid
         parts = {
-            key: _padded(value, invalid) for key, value in _split(steps.obs).items()
+            key: padded(value, invalid) for key, value in _split(steps.obs).items()
         }
-        features = self.tstep_encoder(parts, _padded(self._told(steps), invalid))
+        features = self.tstep_encoder(parts, padded(self._told(steps), invalid))
         time_idx = steps.time_idx.unsqueeze(-1)
         return self.traj_encoder(features, time_idx, hidden_state)
 
@@ -208,13 +204,3 @@ def _parts(shape: Shape) -> spaces.Dict:
         dtype = np.float32 if is_vector else np.uint8
         parts[name or ONLY_KEY] = spaces.Box(low, high, part, dtype)
     return spaces.Dict(parts)
-
-
-def _padded(x: Tensor, invalid: Tensor) -> Tensor:
-    """Mark invalid steps (B, L) of (B, L, ...) as padding.
-
-    Marked like this they stay out of running statistics of inputs.
-    """
-    return x.masked_fill(
-        invalid.view(*invalid.shape, *[1] * (x.ndim - 2)), MAGIC_PAD_VAL
-    )
