@@ -4,6 +4,7 @@ import numpy as np
 from tianshou.data import ReplayBuffer
 
 from layeredrl.utils.buffers import ring_bounds
+from layeredrl.utils.stretch_ends import ends_stretch
 
 
 def steps_before(
@@ -27,7 +28,7 @@ def steps_before(
     steps = np.arange(1, n_steps + 1)[:, None]
     before = (positions - offset - steps) % length + offset
     # The step before the oldest one wraps around to the newest.
-    is_other = buffer.done[before] | (before == np.asarray(buffer.last_index)[ring])
+    is_other = ends_stretch(buffer, before, ring)
     is_other = np.concatenate([is_other, np.ones((1, len(positions)), bool)])
     count = is_other.argmax(0)
     path = np.concatenate([positions[None], before])

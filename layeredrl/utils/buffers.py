@@ -17,6 +17,7 @@ from layeredrl.utils.seeding import (
     set_numpy_generator_state,
 )
 from layeredrl.utils.stored_batches import batch_to_dict, dict_to_batch, shapes
+from layeredrl.utils.stretch_ends import ends_stretch
 
 # Plain Tianshou buffers own no usable generator (all their sub-buffers share one seed),
 # so one is kept beside each of them.
@@ -273,10 +274,7 @@ def draw_partial_trajectories(
     np.subtract(positions, length, out=positions, where=positions >= length)
     positions %= length  # only stretches longer than their ring still need it
     positions += offset
-    is_end = buffer.done[positions]
-    is_end |= positions == np.asarray(buffer.last_index)[ring]
-    if end_flag is not None and end_flag in buffer.info.get_keys():
-        is_end |= buffer.info[end_flag][positions]
+    is_end = ends_stretch(buffer, positions, ring, end_flag)
     is_end[-1] = True
     valid = is_end.argmax(0) + 1
     last = positions[valid - 1, np.arange(size)]

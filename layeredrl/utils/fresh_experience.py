@@ -4,6 +4,7 @@ import numpy as np
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.utils.buffers import TransitionBuffer, ring_bounds
+from layeredrl.utils.stretch_ends import ends_stretch
 
 
 def fresh_stretches(
@@ -37,10 +38,7 @@ def fresh_stretches(
     age = n_new[ring] - 1 - (np.arange(len(ring)) - first)  # 0 is the newest
     newest = np.asarray(buffer.last_index)[ring] - offsets[ring]
     positions = (newest - age) % lengths[ring] + offsets[ring]
-    is_end = buffer.done[positions] | (age == 0)
-    if end_flag is not None and end_flag in buffer.info.get_keys():
-        is_end |= buffer.info[end_flag][positions]
-    ends = np.flatnonzero(is_end)
+    ends = np.flatnonzero(ends_stretch(buffer, positions, ring, end_flag))
     starts = np.concatenate([[0], ends[:-1] + 1])
     valid = ends - starts + 1
     steps = np.minimum(np.arange(valid.max())[:, None], valid - 1)
