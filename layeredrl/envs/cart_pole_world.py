@@ -8,9 +8,9 @@ from gymnasium import spaces
 from gymnasium.envs.classic_control import CartPoleEnv
 
 from layeredrl.envs.cart_pole_rendering import draw_cart_poles
-from layeredrl.envs.vector_arguments import check_choices
+from layeredrl.envs.vector_arguments import check_choices, read_reset_options
 from layeredrl.envs.world import Outcome, World
-from layeredrl.errors import CheckpointError, ConfigurationError, ShapeError
+from layeredrl.errors import CheckpointError, ConfigurationError
 
 START_RANGE = 0.05
 """Half-width of the uniform distribution of each part of the state at the start."""
@@ -51,22 +51,12 @@ class CartPoleWorld(World):
         self, options: Mapping[str, Any]
     ) -> Mapping[str, np.ndarray | None]:
         """Read the states to start from, ``state``."""
-        for name in options:
-            if name != "state":
-                raise ConfigurationError(f"unknown reset option {name!r}; known: state")
-        if options.get("state") is None:
-            return {"state": None}
-        states = np.asarray(options["state"], dtype=np.float64)
-        if states.shape not in ((4,), (self.n_instances, 4)):
-            raise ShapeError(
-                f"reset option 'state' must have shape (4,) or ({self.n_instances}, 4), "
-                f"got {states.shape}"
-            )
-        if not np.isfinite(states).all():
-            raise ConfigurationError(
-                f"reset option 'state' must be finite, got {states.tolist()}"
-            )
-        return {"state": np.broadcast_to(states, (self.n_instances, 4))}
+        given = read_reset_options(options, self.n_instances, {"state": (4,)})
+        states = given["state"]
+        if states is not None and not np.isfinite(states).all():
+            told = np.asarray(options["state"]).tolist()
+            raise ConfigurationError(f"reset option 'state' must be finite, got {told}")
+        return given
 
     def _spawn(
         self,

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from layeredrl.envs.maze_geometry import AGENT_RADIUS, MazeGeometry, distances
-from layeredrl.errors import ConfigurationError, ShapeError
+from layeredrl.envs.vector_arguments import read_reset_options
+from layeredrl.errors import ConfigurationError
 
 MAX_POSITION_NOISE = 0.5 - AGENT_RADIUS
-_PLACED = ("start", "goal")
 
 
 class Spawner:
@@ -122,18 +122,4 @@ def check_reset_options(
         ConfigurationError: There is no such option; the message lists those there are.
         ShapeError: A position has another shape.
     """
-    given: dict[str, np.ndarray | None] = dict.fromkeys(_PLACED)
-    for name, value in (options or {}).items():
-        if name not in _PLACED:
-            known = ", ".join(_PLACED)
-            raise ConfigurationError(f"unknown reset option {name!r}; known: {known}")
-        if value is None:
-            continue
-        positions = np.asarray(value, dtype=np.float64)
-        if positions.shape not in ((2,), (n_instances, 2)):
-            raise ShapeError(
-                f"reset option {name!r} must have shape (2,) or ({n_instances}, 2), "
-                f"got {positions.shape}"
-            )
-        given[name] = np.broadcast_to(positions, (n_instances, 2))
-    return given
+    return read_reset_options(options, n_instances, {"start": (2,), "goal": (2,)})

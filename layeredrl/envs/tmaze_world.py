@@ -8,9 +8,9 @@ import numpy as np
 from gymnasium import spaces
 
 from layeredrl.envs.maze_rendering import MazeRenderer
-from layeredrl.envs.vector_arguments import check_choices
+from layeredrl.envs.vector_arguments import check_choices, read_reset_options
 from layeredrl.envs.world import Outcome, World
-from layeredrl.errors import CheckpointError, ConfigurationError, ShapeError
+from layeredrl.errors import CheckpointError, ConfigurationError
 
 # Right, up, left, down.
 _ALONG = np.array([1, 0, -1, 0])
@@ -68,22 +68,14 @@ class TMazeWorld(World):
         self, options: Mapping[str, Any]
     ) -> Mapping[str, np.ndarray | None]:
         """Read which arms shall be right, ``cue``."""
-        for name in options:
-            if name != "cue":
-                raise ConfigurationError(f"unknown reset option {name!r}; known: cue")
-        if options.get("cue") is None:
-            return {"cue": None}
-        cues = np.asarray(options["cue"])
-        if cues.shape not in ((), (self.n_instances,)):
-            raise ShapeError(
-                f"reset option 'cue' must have shape () or ({self.n_instances},), "
-                f"got {cues.shape}"
-            )
-        if not np.isin(cues, (-1, 1)).all():
+        given = read_reset_options(options, self.n_instances, {"cue": ()}, dtype=None)
+        cues = given["cue"]
+        if cues is not None and not np.isin(cues, (-1, 1)).all():
+            told = np.asarray(options["cue"]).tolist()
             raise ConfigurationError(
-                f"reset option 'cue' must be 1 (up) or -1 (down), got {cues.tolist()}"
+                f"reset option 'cue' must be 1 (up) or -1 (down), got {told}"
             )
-        return {"cue": np.broadcast_to(cues, self.n_instances)}
+        return given
 
     def _spawn(
         self,

@@ -1,9 +1,11 @@
 """Arguments that Gymnasium's environments take, checked and unfolded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
+from numpy.typing import DTypeLike
 
 from layeredrl.errors import ConfigurationError, ShapeError
 
@@ -116,6 +118,45 @@ def check_reset_mask(mask: np.ndarray | None, num_envs: int) -> np.ndarray:
             f"got {mask.dtype} with {int(mask.astype(bool).sum())} true"
         )
     return mask
+
+
+def read_reset_options(
+    options: Mapping[str, Any] | None,
+    n_instances: int,
+    shapes: Mapping[str, tuple[int, ...]],
+    dtype: DTypeLike | None = np.float64,
+) -> dict[str, np.ndarray | None]:
+    """Read reset options that are one value for all instances, or one for each.
+
+    Args:
+        options: What the caller passed; ``None`` as a value is as good as nothing.
+        n_instances: How many instances there are, B.
+        shapes: The shape of one value, by the names of all options there are.
+        dtype: What values are converted to; ``None`` for what they are.
+
+    Returns:
+        For each name the values, (B, ...), or ``None``.
+
+    Raises:
+        ConfigurationError: There is no such option; the message lists those there are.
+        ShapeError: A value has another shape.
+    """
+    given: dict[str, np.ndarray | None] = dict.fromkeys(shapes)
+    for name, value in (options or {}).items():
+        if name not in shapes:
+            known = ", ".join(shapes)
+            raise ConfigurationError(f"unknown reset option {name!r}; known: {known}")
+        if value is None:
+            continue
+        values = np.asarray(value, dtype=dtype)
+        for_all, for_each = shapes[name], (n_instances, *shapes[name])
+        if values.shape not in (for_all, for_each):
+            raise ShapeError(
+                f"reset option {name!r} must have shape {for_all} or {for_each}, "
+                f"got {values.shape}"
+            )
+        given[name] = np.broadcast_to(values, for_each)
+    return given
 
 
 def check_action_shape(actions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
