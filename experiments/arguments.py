@@ -114,11 +114,23 @@ def _parse_assignments(entries: Sequence[str]) -> dict[str, Any]:
             raise ConfigurationError(
                 f"environment arguments are written name=value, got {entry!r}"
             )
-        try:
-            parsed[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            parsed[name] = value
+        parsed[name] = parse_value(value)
     return parsed
+
+
+def parse_value(text: str) -> Any:
+    """Read a value as in Python.
+
+    Args:
+        text: The value.
+
+    Returns:
+        What it stands for; what is no Python literal stays a string.
+    """
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def parse_arguments(

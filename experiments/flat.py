@@ -8,6 +8,7 @@ from experiments.arguments import RunArguments, parse_arguments
 from experiments.figures import draw_learning_curve
 from experiments.learners import LearnerName, choose_learner
 from experiments.training import main, run_and_report
+from layeredrl.learners import A2CConfig
 from layeredrl.levels import Exploration, LearningSchedule, Level, PolicyLevel
 from layeredrl.predictors import hindsight_for
 
@@ -48,12 +49,13 @@ class FlatArguments(RunArguments):
 
 
 _SMALL = ("hidden_sizes=(64, 64)", "lr=1e-3")
+_GRU = ("traj_encoder=gru", "learning_rate=1e-3")
 PRESETS = {
     "sac-pendulum": FlatArguments(learner_options=_SMALL),
     "ppo-cartpole": FlatArguments(
         env_id="CartPole-v1",
         learner="ppo",
-        learner_options=("hidden_sizes=(64, 64)", "lr=1e-3"),
+        learner_options=_SMALL,
         n_envs=8,
         learn_interval=1024,
         total_env_steps=100_000,
@@ -84,7 +86,7 @@ PRESETS = {
     ),
     "sac-fetch-reach": FlatArguments(
         env_id="FetchReach-v4",
-        learner_options=("hidden_sizes=(64, 64)", "lr=1e-3", "gamma=0.95"),
+        learner_options=(*_SMALL, "gamma=0.95"),
         hindsight_ratio=0.8,
         n_envs=4,
         total_env_steps=18_000,
@@ -92,7 +94,7 @@ PRESETS = {
     ),
     "sac-point-maze-umaze": FlatArguments(
         env_id="PointMaze_UMaze-v3",
-        learner_options=("hidden_sizes=(64, 64)", "lr=1e-3"),
+        learner_options=_SMALL,
         hindsight_ratio=0.8,
         n_envs=8,
         hold=10,
@@ -119,7 +121,7 @@ PRESETS = {
         env_id="TMaze-v0",
         env_kwargs=("corridor_length=30",),
         learner="sequence",
-        learner_options=("traj_encoder=gru", "learning_rate=1e-3"),
+        learner_options=_GRU,
         n_envs=16,
         batch_size=32,
         updates_per_env_step=0.03,
@@ -130,7 +132,7 @@ PRESETS = {
     "sequence-cartpole": FlatArguments(
         env_id="CartPoleNoVelocity-v0",
         learner="sequence",
-        learner_options=("traj_encoder=gru", "learning_rate=1e-3"),
+        learner_options=_GRU,
         n_envs=8,
         batch_size=32,
         updates_per_env_step=0.05,
@@ -152,19 +154,18 @@ def build_levels(arguments: FlatArguments, env: VectorEnv) -> list[Level]:
         The description.
     """
     ratio = arguments.hindsight_ratio
-    is_on_policy = arguments.learner in ("ppo", "a2c")
-    exploration = Exploration(
-        warm_up_env_steps=0 if is_on_policy else arguments.warm_up_env_steps,
-        hold=arguments.hold,
-    )
+    learner = choose_learner(arguments.learner, arguments.learner_options)
+    is_on_policy = isinstance(learner, A2CConfig)
+    warm_up_env_steps = 0 if is_on_policy else arguments.warm_up_env_steps
+    exploration = Exploration(warm_up_env_steps=warm_up_env_steps, hold=arguments.hold)
     learning = LearningSchedule(
-        start_env_steps=0 if is_on_policy else arguments.warm_up_env_steps,
+        start_env_steps=warm_up_env_steps,
         interval_env_steps=arguments.learn_interval,
         updates_per_env_step=arguments.updates_per_env_step,
         batch_size=arguments.batch_size,
     )
     level = PolicyLevel(
-        learner=choose_learner(arguments.learner, arguments.learner_options),
+        learner=learner,
         hindsight=hindsight_for(env, ratio=ratio) if ratio > 0.0 else None,
         exploration=exploration,
         learning=learning,

@@ -1,11 +1,11 @@
 """Learners by name, with their options as text."""
 
-import ast
 import dataclasses
 import difflib
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from experiments.arguments import parse_value
 from experiments.backbones import backbones
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners import (
@@ -87,10 +87,10 @@ def _value(key: str, text: str) -> Any:
             )
         return BACKBONES[text]
     start, arrow, rest = text.partition("->")
+    if not arrow:
+        return parse_value(text)
+    end, _, duration = rest.partition(" in ")
     try:
-        if arrow:
-            end, _, duration = rest.partition(" in ")
-            return LinearSchedule(float(start), float(end), int(duration))
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+        return LinearSchedule(float(start), float(end), int(duration))
+    except ValueError:
         return text

@@ -9,6 +9,7 @@ from experiments.arguments import parse_arguments
 from experiments.backbones import Backbone, backbones
 from experiments.planner import (
     PlannerArguments,
+    falling_rate,
     require_learned_rewards,
     run_planner,
 )
@@ -17,7 +18,6 @@ from layeredrl.envs.maze2d_vector import Maze2DVectorEnv
 from layeredrl.envs.tmaze_vector import TMazeVectorEnv
 from layeredrl.nets.tstep_encoders import FFTstepEncoder
 from layeredrl.predictors import PredictorFactory, get_memory_predictor_factory
-from layeredrl.utils.schedules import LinearSchedule
 
 BACKBONES = backbones(width=32)
 
@@ -80,11 +80,7 @@ def choose_predictor(arguments: MemoryArguments, env: VectorEnv) -> PredictorFac
         ConfigurationError: If rewards shall be known, or goals relabelled.
     """
     require_learned_rewards(arguments, "goals may be hidden")
-    falling = LinearSchedule(
-        arguments.learning_rate,
-        0.1 * arguments.learning_rate,
-        arguments.total_env_steps,
-    )
+    falling = falling_rate(arguments.learning_rate, arguments.total_env_steps)
     return get_memory_predictor_factory(
         env,
         BACKBONES[arguments.backbone],

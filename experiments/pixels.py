@@ -9,6 +9,7 @@ from gymnasium.vector import VectorEnv
 from experiments.arguments import parse_arguments
 from experiments.planner import (
     PlannerArguments,
+    falling_rate,
     require_learned_rewards,
     run_planner,
 )
@@ -16,7 +17,6 @@ from experiments.training import main
 from layeredrl.nets.cnn import DrQCNN, GridworldCNN, IMPALAishCNN, NatureishCNN
 from layeredrl.nets.tstep_encoders import CNNType
 from layeredrl.predictors import PredictorFactory, get_pixel_predictor_factory
-from layeredrl.utils.schedules import LinearSchedule
 
 CNNName = Literal["nature", "drq", "impala", "gridworld"]
 CNNS: dict[CNNName, CNNType] = {
@@ -97,11 +97,7 @@ def choose_predictor(arguments: PixelArguments, env: VectorEnv) -> PredictorFact
         ConfigurationError: If rewards shall be known, or goals relabelled.
     """
     require_learned_rewards(arguments, "goals are in pictures")
-    falling = LinearSchedule(
-        arguments.learning_rate,
-        0.1 * arguments.learning_rate,
-        arguments.total_env_steps,
-    )
+    falling = falling_rate(arguments.learning_rate, arguments.total_env_steps)
     return get_pixel_predictor_factory(
         env,
         CNNS[arguments.cnn],

@@ -25,6 +25,7 @@ from layeredrl.predictors import (
     known_reward_for,
 )
 from layeredrl.predictors.default_predictor_factory import goal_observation_space
+from layeredrl.utils.schedules import LinearSchedule
 from layeredrl.utils.spaces import ObservationLayout
 
 A = TypeVar("A", bound="PlannerArguments")
@@ -236,6 +237,19 @@ def require_learned_rewards(arguments: PlannerArguments, because: str) -> None:
             "known_reward and hindsight_ratio need a goal environment that always shows "
             f"its goal as a vector; in {arguments.env_id} {because}"
         )
+
+
+def falling_rate(start: float, n_env_steps: int) -> LinearSchedule:
+    """Let a learning rate fall to a tenth in a straight line.
+
+    Args:
+        start: The rate at the start.
+        n_env_steps: Environment steps of training.
+
+    Returns:
+        The rate over environment steps.
+    """
+    return LinearSchedule(start, 0.1 * start, n_env_steps)
 
 
 def _with_options(factory: PredictorFactory, **options: Any) -> PredictorFactory:
