@@ -89,8 +89,3 @@ class PictureFiller:
             key: self._rng.integers(0, 256, (n, *shape)).astype(dtype)
             for key, (shape, dtype) in self._shapes.items()
         }
-
-
-def stored_positions(buffer):
-    """Where something is stored."""
-    return np.sort(buffer.sample_indices(0)) if len(buffer) else np.zeros(0, int)

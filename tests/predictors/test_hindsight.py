@@ -12,6 +12,7 @@ from layeredrl.nets import GoalReward, ReachedRewardNet, RewardNet
 from layeredrl.predictors import Hindsight, ImaginationPredictor
 from layeredrl.predictors.trajectory_batch import sample_trajectory_batch
 from tests.nets.backbones import backbone
+from tests.stored_episodes import episode_from
 from tests.toys import (
     BUFFER_KINDS,
     Filler,
@@ -62,15 +63,6 @@ def sampled_twice(make=filled, hindsight=ALL, rows=ROWS, gamma=1.0, **memory):
     same = sample(buffer, rows, **memory)
     assert np.array_equal(batch.indices, same.indices)
     return batch, hindsight.relabelled(same, buffer, gamma), buffer
-
-
-def episode_from(buffer, index):
-    path = [int(index)]
-    while True:
-        following = int(buffer.next(np.array([path[-1]]))[0])
-        if following == path[-1]:
-            return path
-        path.append(following)
 
 
 def goal_of(batch, row):

@@ -9,6 +9,7 @@ from gymnasium import spaces
 from torch import nn
 
 from layeredrl.predictors.trajectory_batch import sample_trajectory_batch
+from tests.stored_episodes import episode_from
 from tests.toys import (
     BUFFER_KINDS,
     Filler,
@@ -44,16 +45,6 @@ def value(request):
 
 def predictor_with(value, **kwargs):
     return reward_predictor(5, CONTEXT, val_func=value, **kwargs)
-
-
-def episode_from(buffer, index):
-    """Buffer positions from one on to its episode's last stored transition."""
-    path = [int(index)]
-    while True:
-        following = int(buffer.next(np.array([path[-1]]))[0])
-        if following == path[-1]:
-            return path
-        path.append(following)
 
 
 def env_steps(buffer, index):

@@ -4,24 +4,13 @@ import numpy as np
 import pytest
 
 from layeredrl.utils.buffer_history import steps_before
+from tests.stored_episodes import FILLS, stored_positions, told_places
 from tests.toys import BUFFER_KINDS, Filler, make_buffer, random_buffer
-
-# How full the rings of 15 transitions are: not yet, exactly, wrapped, wrapped many times.
-FILLS = (1, 7, 15, 22, 100)
-TOLD = slice(0, 3)  # columns of observations: ring, episode, time
-
-
-def stored(buffer):
-    """All positions that hold something."""
-    rings = getattr(buffer, "buffers", [buffer])
-    offsets = getattr(buffer, "_offset", [0])
-    found = [o + np.arange(len(r)) for o, r in zip(offsets, rings, strict=True)]
-    return np.concatenate(found)
 
 
 def one_before(buffer):
     """Where the step before each is stored, found by what they tell."""
-    places = {tuple(buffer.obs[i][TOLD]): int(i) for i in stored(buffer)}
+    places = told_places(buffer)
     before = {}
     for (ring, episode, time), i in places.items():
         before[i] = places.get((ring, episode, time - 1))
@@ -37,7 +26,7 @@ def expected_of(before, start, n_steps):
 
 
 def assert_as_told(buffer, n_steps, before=None):
-    positions = np.random.default_rng(0).permutation(stored(buffer))
+    positions = np.random.default_rng(0).permutation(stored_positions(buffer))
     path, count = steps_before(buffer, positions, n_steps)
     assert path.shape == (n_steps, len(positions)) and count.shape == positions.shape
     before = before or one_before(buffer)

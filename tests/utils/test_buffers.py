@@ -13,10 +13,8 @@ from layeredrl.utils.buffers import (
     generator_of,
 )
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
+from tests.stored_episodes import FILLS
 from tests.toys import BUFFER_KINDS, Filler, make_buffer, random_buffer
-
-# How full the rings of 15 transitions are: not yet, exactly, wrapped, wrapped many times.
-FILLS = (1, 7, 15, 22, 100)
 
 
 def followed(buffer, start, n_steps):

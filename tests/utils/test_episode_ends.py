@@ -4,24 +4,13 @@ import numpy as np
 import pytest
 
 from layeredrl.utils.episode_ends import draw_until_episode_ends, episode_ends
+from tests.stored_episodes import FILLS, stored_positions, told_places
 from tests.toys import BUFFER_KINDS, Filler, make_buffer, random_buffer
-
-# How full the rings of 15 transitions are: not yet, exactly, wrapped, wrapped many times.
-FILLS = (1, 7, 15, 22, 100)
-TOLD = slice(0, 3)  # columns of observations: ring, episode, time
-
-
-def stored(buffer):
-    """All positions that hold something."""
-    rings = getattr(buffer, "buffers", [buffer])
-    offsets = getattr(buffer, "_offset", [0])
-    found = [o + np.arange(len(r)) for o, r in zip(offsets, rings, strict=True)]
-    return np.concatenate(found)
 
 
 def paths(buffer):
     """Each position's episode from there on, found by what the observations tell."""
-    places = {tuple(buffer.obs[i][TOLD]): int(i) for i in stored(buffer)}
+    places = told_places(buffer)
     found = {}
     for (ring, episode, time), i in places.items():
         found[i] = []
@@ -32,7 +21,7 @@ def paths(buffer):
 
 
 def assert_as_told(buffer):
-    positions = np.random.default_rng(0).permutation(stored(buffer))
+    positions = np.random.default_rng(0).permutation(stored_positions(buffer))
     told = paths(buffer)
     expected = [told[int(i)][-1] for i in positions]
     assert episode_ends(buffer, positions).tolist() == expected
@@ -86,7 +75,7 @@ def test_what_was_stored_before_an_emptying_does_not_count():
 @pytest.mark.parametrize("shape", [(0,), (3, 2), (2, 3, 1)])
 def test_positions_of_any_shape(shape):
     buffer = random_buffer(n_steps=22)
-    positions = np.random.default_rng(0).choice(stored(buffer), shape)
+    positions = np.random.default_rng(0).choice(stored_positions(buffer), shape)
     found = episode_ends(buffer, positions)
     assert found.shape == shape
     assert np.array_equal(found.ravel(), episode_ends(buffer, positions.ravel()))
@@ -107,7 +96,7 @@ def test_all_that_follow_are_drawn_equally_often(kind, fill):
 
 def test_the_buffers_own_generator_draws():
     one, two = (random_buffer(n_steps=15, seed=4) for _ in range(2))
-    positions = stored(one)
+    positions = stored_positions(one)
     first = draw_until_episode_ends(one, positions)
     np.random.default_rng(9).random(3)
     assert np.array_equal(first, draw_until_episode_ends(two, positions))

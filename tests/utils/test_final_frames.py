@@ -8,7 +8,8 @@ from layeredrl.errors import CheckpointError, ConfigurationError, ObservationErr
 from layeredrl.predictors.replay_tensors import gather_successors
 from layeredrl.utils.buffers import TransitionBuffer
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
-from tests.pictures import IMAGES, SHAPES, PictureFiller, stored_positions
+from tests.pictures import IMAGES, SHAPES, PictureFiller
+from tests.stored_episodes import stored_positions
 
 # Total sizes and rings: rings of 1, 2, 7 and 40 transitions.
 SIZES = [(3, 3), (6, 3), (21, 3), (40, 1)]

@@ -6,7 +6,8 @@ from layeredrl.errors import CheckpointError
 from layeredrl.utils.buffers import TransitionBuffer
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
 from layeredrl.utils.replay_archive import ReplayArchive
-from tests.pictures import PictureFiller, stored_positions
+from tests.pictures import PictureFiller
+from tests.stored_episodes import stored_positions
 
 RINGS, SIZE = 3, 24
 
