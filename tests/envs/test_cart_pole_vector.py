@@ -7,7 +7,7 @@ from layeredrl.collectors.environment_state import Restorable
 from layeredrl.envs import CartPoleNoVelocityEnv, CartPoleNoVelocityVectorEnv
 from layeredrl.errors import CheckpointError, ConfigurationError, ShapeError
 from tests.envs import vector_runs
-from tests.envs.vector_runs import same
+from tests.envs.vector_runs import check_state_continues, same
 
 B = 5
 MODES = ["NextStep", "SameStep", "Disabled"]
@@ -71,13 +71,7 @@ def test_starts_can_be_set_for_each_and_for_some():
 @pytest.mark.parametrize("stop", [0, 1, 24, 25, 60])
 def test_a_state_continues_exactly(mode, stop):
     env, other = native(mode, episode_steps=25), native(mode, episode_steps=25)
-    *_, last = play(env, stop, 5)
-    over = last[2] | last[3] if len(last) == 5 else np.zeros(B, bool)
-    other.set_state(env.get_state())
-    runs = [play(e, 40, 8, obs=last[0], over=over) for e in (env, other)]
-    for one, two in zip(*runs, strict=True):
-        same(one, two)
-    same(env.get_state(), other.get_state())
+    check_state_continues(env, other, stop, 40, play, through=dict)
 
 
 def test_next_step_ignores_the_actions_of_ended_instances():

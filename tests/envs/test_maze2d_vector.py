@@ -1,4 +1,3 @@
-import io
 import time
 
 import gymnasium as gym
@@ -11,7 +10,7 @@ from gymnasium.wrappers import TimeLimit
 from layeredrl.envs import Maze2DEnv, Maze2DVectorEnv
 from layeredrl.errors import CheckpointError, ConfigurationError, ShapeError
 from tests.envs import vector_runs
-from tests.envs.vector_runs import same
+from tests.envs.vector_runs import check_state_continues, same
 
 B = 5
 MODES = ["NextStep", "SameStep", "Disabled"]
@@ -183,22 +182,7 @@ def test_what_was_handed_out_is_never_changed_and_may_be():
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("stop", [0, 1, 11, 12, 37])
 def test_a_state_continues_exactly(mode, stop):
-    env = native(mode)
-    *_, last = play(env, stop, 5)
-    over = last[2] | last[3] if len(last) == 5 else np.zeros(B, bool)
-    saved = io.BytesIO()
-    state = {
-        key: torch.from_numpy(v) if isinstance(v, np.ndarray) else v
-        for key, v in env.get_state().items()
-    }
-    torch.save(state, saved)
-    saved.seek(0)
-    other = native(mode)
-    other.set_state(torch.load(saved, weights_only=True))
-    runs = [play(e, 60, 8, obs=last[0], over=over) for e in (env, other)]
-    for one, two in zip(*runs, strict=True):
-        same(one, two)
-    same(env.get_state(), other.get_state())
+    check_state_continues(native(mode), native(mode), stop, 60, play)
 
 
 def test_states_of_other_sizes_are_refused():

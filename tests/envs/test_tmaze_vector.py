@@ -1,16 +1,13 @@
-import io
-
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 from gymnasium.vector import SyncVectorEnv
 
 from layeredrl.collectors.environment_state import Restorable
 from layeredrl.envs import TMazeEnv, TMazeVectorEnv
 from layeredrl.errors import CheckpointError, ConfigurationError, ShapeError
 from tests.envs import vector_runs
-from tests.envs.vector_runs import same
+from tests.envs.vector_runs import check_state_continues, same
 
 B = 5
 MODES = ["NextStep", "SameStep", "Disabled"]
@@ -77,22 +74,7 @@ def test_cues_can_be_set_for_each_and_for_some():
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("stop", [0, 1, 4, 5, 23])
 def test_a_state_continues_exactly(mode, stop):
-    env = native(mode)
-    *_, last = play(env, stop, 5)
-    over = last[2] | last[3] if len(last) == 5 else np.zeros(B, bool)
-    saved = io.BytesIO()
-    state = {
-        key: torch.from_numpy(v) if isinstance(v, np.ndarray) else v
-        for key, v in env.get_state().items()
-    }
-    torch.save(state, saved)
-    saved.seek(0)
-    other = native(mode)
-    other.set_state(torch.load(saved, weights_only=True))
-    runs = [play(e, 40, 8, obs=last[0], over=over) for e in (env, other)]
-    for one, two in zip(*runs, strict=True):
-        same(one, two)
-    same(env.get_state(), other.get_state())
+    check_state_continues(native(mode), native(mode), stop, 40, play)
 
 
 def test_next_step_ignores_the_actions_of_ended_instances():

@@ -1,6 +1,9 @@
 """Runs of vector environments, step by step, to hold one against another."""
 
+import io
+
 import numpy as np
+import torch
 from gymnasium.vector import AutoresetMode
 
 
@@ -39,3 +42,26 @@ def play(env, n_steps, seed, actions_for, obs=None, over=None):
         answer = env.step(actions_for(obs, rng))
         obs, over = answer[0], answer[2] | answer[3]
         yield answer
+
+
+def reloaded(state):
+    """A state of arrays and plain values that went through a file."""
+    tensors = {
+        key: torch.from_numpy(v) if isinstance(v, np.ndarray) else v
+        for key, v in state.items()
+    }
+    saved = io.BytesIO()
+    torch.save(tensors, saved)
+    saved.seek(0)
+    return torch.load(saved, weights_only=True)
+
+
+def check_state_continues(env, other, stop, n_steps, play, through=reloaded):
+    """Hold what comes after some steps against what comes in another environment."""
+    *_, last = play(env, stop, 5)
+    over = last[2] | last[3] if len(last) == 5 else np.zeros(env.num_envs, bool)
+    other.set_state(through(env.get_state()))
+    runs = [play(e, n_steps, 8, obs=last[0], over=over) for e in (env, other)]
+    for one, two in zip(*runs, strict=True):
+        same(one, two)
+    same(env.get_state(), other.get_state())

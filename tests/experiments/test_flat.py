@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import pytest
 
@@ -13,6 +12,7 @@ from layeredrl.hierarchies import Hierarchy
 from layeredrl.learners import SACConfig
 from layeredrl.nets.traj_encoders import GRUTrajEncoder
 from layeredrl.utils.schedules import LinearSchedule
+from tests.experiments.finished_runs import check_learned
 
 TINY = FlatArguments(
     n_envs=2,
@@ -47,27 +47,19 @@ FAST = {"sac", "dqn", "ppo"}
     ],
 )
 def test_each_learner_runs(learner, tmp_path, capsys):
-    place = tmp_path / "run"
     arguments = dataclasses.replace(
         TINY,
         env_id="CartPole-v1" if learner in DISCRETE else "Pendulum-v1",
         env_kwargs=("max_episode_steps=15",),
         learner=learner,
         learner_options=OPTIONS.get(learner, SMALL),
-        run_dir=place,
+        run_dir=tmp_path / "run",
     )
     run_and_report(
         "flat", arguments, lambda env: build_levels(arguments, env), draw_learning_curve
     )
     assert "learning curve" in capsys.readouterr().out
-    result = json.loads((place / "result.json").read_text())
-    assert result["env_steps"] >= 60 and result["episodes"] == 2
-    logged = [json.loads(x) for x in (place / "metrics.jsonl").read_text().splitlines()]
-    assert any("level0/n_updates" in line for line in logged)
-    env = make_vector_env(arguments.env_id, 3, {})
-    agent = Hierarchy.load(place / "checkpoints" / "final.pt", env)
-    obs, _ = env.reset(seed=0)
-    assert env.action_space.contains(agent.get_action(obs))
+    check_learned(arguments)
 
 
 @pytest.mark.parametrize("name", PRESETS)

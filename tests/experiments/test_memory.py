@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import pytest
 import torch
@@ -12,9 +11,12 @@ from experiments.memory import (
     choose_predictor,
     guessing_share,
 )
-from experiments.planner import run_planner
-from layeredrl.errors import ConfigurationError
 from layeredrl.utils.spaces import ObservationLayout
+from tests.experiments.finished_runs import (
+    NEEDS_GOALS,
+    check_planner_runs,
+    check_refuses,
+)
 
 TINY = MemoryArguments(
     n_envs=4,
@@ -47,11 +49,7 @@ TINY = MemoryArguments(
 def test_each_backbone_runs(backbone, tmp_path, capsys):
     place = tmp_path / "run"
     arguments = dataclasses.replace(TINY, backbone=backbone, run_dir=place)
-    run_planner("memory", arguments, choose_predictor)
-    assert "random" in capsys.readouterr().out
-    result = json.loads((place / "result.json").read_text())
-    assert result["env_steps"] == 400 and result["episodes"] == 2
-    assert (place / "plan.png").stat().st_size > 5000
+    check_planner_runs("memory", arguments, choose_predictor, capsys)
 
 
 def test_there_is_a_preset_for_every_backbone():
@@ -70,11 +68,9 @@ def test_episodes_fit_into_what_is_trained_on():
     assert predictor.k_steps == TINY.k_steps
 
 
-@pytest.mark.parametrize("change", [{"known_reward": True}, {"hindsight_ratio": 0.5}])
+@pytest.mark.parametrize("change", NEEDS_GOALS)
 def test_what_goals_do_not_allow_is_refused(change):
-    env = make_vector_env(TINY.env_id, 2, TINY.parsed_env_kwargs())
-    with pytest.raises(ConfigurationError, match="hindsight_ratio"):
-        choose_predictor(dataclasses.replace(TINY, **change), env)
+    check_refuses(change, TINY, choose_predictor)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,17 @@
 import dataclasses
-import json
 
 import pytest
 import torch
 
 from experiments.environments import make_vector_env
 from experiments.pixels import CNNS, PRESETS, PixelArguments, choose_predictor
-from experiments.planner import run_planner
-from layeredrl.errors import ConfigurationError
 from layeredrl.predictors import ImaginationPredictor
 from layeredrl.utils.spaces import ObservationLayout
+from tests.experiments.finished_runs import (
+    NEEDS_GOALS,
+    check_planner_runs,
+    check_refuses,
+)
 
 TINY = PixelArguments(
     env_kwargs=("pixels=True", "max_episode_steps=30"),
@@ -35,11 +37,7 @@ TINY = PixelArguments(
 def test_runs(drqv2_aug, tmp_path, capsys):
     place = tmp_path / "run"
     arguments = dataclasses.replace(TINY, drqv2_aug=drqv2_aug, run_dir=place)
-    run_planner("pixels", arguments, choose_predictor)
-    assert "random" in capsys.readouterr().out
-    result = json.loads((place / "result.json").read_text())
-    assert result["env_steps"] == 300 and result["episodes"] == 2
-    assert (place / "plan.png").stat().st_size > 5000
+    check_planner_runs("pixels", arguments, choose_predictor, capsys)
     assert (place / "model.png").stat().st_size > 5000
 
 
@@ -69,8 +67,6 @@ def test_the_preset_is_for_the_open_maze():
     assert "pixels=True" in PRESETS["pixels-open"].env_kwargs
 
 
-@pytest.mark.parametrize("change", [{"known_reward": True}, {"hindsight_ratio": 0.5}])
+@pytest.mark.parametrize("change", NEEDS_GOALS)
 def test_what_goals_do_not_allow_is_refused(change):
-    env = make_vector_env(TINY.env_id, 2, TINY.parsed_env_kwargs())
-    with pytest.raises(ConfigurationError, match="hindsight_ratio"):
-        choose_predictor(dataclasses.replace(TINY, **change), env)
+    check_refuses(change, TINY, choose_predictor)

@@ -6,22 +6,10 @@ import json
 import pytest
 
 from experiments.arguments import RunArguments
-from experiments.figures import draw_planner_run
-from experiments.planner import build_levels, choose_predictor
 from experiments.run_folder import RunFolder
-from experiments.training import run_experiment
 from layeredrl.collectors import Collector
 from layeredrl.errors import ConfigurationError
-from tests.experiments.test_planner import TINY
-
-
-def run(arguments):
-    return run_experiment(
-        "planner",
-        arguments,
-        lambda env: build_levels(arguments, env, choose_predictor(arguments, env)),
-        draw_planner_run,
-    )
+from tests.experiments.test_planner import TINY, run
 
 
 def shown(finished):

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import pytest
 
@@ -8,6 +7,7 @@ from experiments.figures import draw_learning_curve
 from experiments.subgoals import PRESETS, SubgoalArguments, build_levels
 from experiments.training import run_and_report
 from layeredrl.hierarchies import Hierarchy
+from tests.experiments.finished_runs import check_learned
 
 TINY = SubgoalArguments(
     env_kwargs=("max_episode_steps=25",),
@@ -35,24 +35,14 @@ STACKS = {
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_each_stack_runs_and_can_be_loaded(stack, tmp_path):
-    place = tmp_path / "run"
-    arguments = dataclasses.replace(TINY, run_dir=place, **STACKS[stack])
+    arguments = dataclasses.replace(TINY, run_dir=tmp_path / "run", **STACKS[stack])
     run_and_report(
         "subgoals",
         arguments,
         lambda env: build_levels(arguments, env),
         draw_learning_curve,
     )
-    result = json.loads((place / "result.json").read_text())
-    assert result["env_steps"] >= 120 and result["episodes"] == 2
-    lines = (place / "metrics.jsonl").read_text().splitlines()
-    logged = [json.loads(line) for line in lines]
-    lowest = len(arguments.n_decisions)
-    assert any(f"level{lowest}/n_updates" in line for line in logged)
-    env = make_vector_env(arguments.env_id, 3, {})
-    agent = Hierarchy.load(place / "checkpoints" / "final.pt", env)
-    obs, _ = env.reset(seed=0)
-    assert env.action_space.contains(agent.get_action(obs))
+    check_learned(arguments, level=len(arguments.n_decisions))
 
 
 @pytest.mark.parametrize("name", PRESETS)
