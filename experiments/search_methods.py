@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from layeredrl.optimizers import (
     CEM,
@@ -20,14 +20,31 @@ from layeredrl.optimizers import (
     RandomShootingConfig,
 )
 
-if TYPE_CHECKING:
-    from experiments.planner import PlannerArguments
-
 OptimizerName = Literal["icem", "cem", "mppi", "random-shooting", "gradient"]
 
 
+class SearchArguments(Protocol):
+    """What arguments say of a search."""
+
+    @property
+    def optimizer(self) -> OptimizerName:
+        """Which method."""
+
+    @property
+    def n_iterations(self) -> int:
+        """Iterations per plan."""
+
+    @property
+    def n_candidates(self) -> int:
+        """Candidate sequences per iteration."""
+
+    @property
+    def noise_beta(self) -> float:
+        """Colour of iCEM's noise along time."""
+
+
 def choose_optimizer(
-    arguments: "PlannerArguments", discrete: bool
+    arguments: SearchArguments, discrete: bool
 ) -> Callable[..., Optimizer]:
     """Pick the search method.
 

@@ -10,8 +10,8 @@ from layeredrl.hierarchies.decision_records import DecisionRecord
 from layeredrl.hierarchies.space_fitting import ActionCheck
 from layeredrl.levels import RunningLevel
 from layeredrl.types import Observation, Transition
+from layeredrl.utils.mapped_observations import observation_at, vector_part
 from layeredrl.utils.observation_maps import ObservationMap
-from layeredrl.utils.spaces import vector_part
 
 
 class ControlFlow:
@@ -68,7 +68,7 @@ class ControlFlow:
             instances = np.flatnonzero(record.needs_decision & active)
             if instances.size == 0:
                 continue
-            seen = _rows(self._maps[i](obs), instances)
+            seen = observation_at(self._maps[i](obs), instances)
             action = level.get_action(seen, self._input_of(i, instances), instances)
             action = self._checks[i](action, instances)
             record.begin(seen, action, instances)
@@ -112,7 +112,7 @@ class ControlFlow:
                 action=action,
                 level_input=self._input_of(i, returning),
                 reward=level_reward,
-                next_obs=_rows(self._maps[i](next_obs), returning),
+                next_obs=observation_at(self._maps[i](next_obs), returning),
                 terminated=terminated[returning],
                 truncated=truncated[returning],
                 n_env_steps=n_steps,
@@ -166,9 +166,3 @@ class ControlFlow:
 
     def _input_of(self, i: int, instances: np.ndarray) -> np.ndarray | None:
         return self._records[i - 1].action[instances] if i else None
-
-
-def _rows(obs: Observation, instances: np.ndarray) -> Observation:
-    if isinstance(obs, dict):
-        return {key: value[instances] for key, value in obs.items()}
-    return obs[instances]

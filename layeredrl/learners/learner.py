@@ -113,6 +113,7 @@ class Learner(ABC):
         n_steps: Length T of the stretches of episodes that it learns from.
         max_seq_len: Longest sequence that its memory is shown [decisions]; ``None`` for
             policies without memory.
+        learns_from_whole: Whether it can learn from every step of longer stretches.
         is_on_policy: Whether it learns from everything that was stored since it last
             learned, once, instead of from samples.
     """
@@ -121,6 +122,7 @@ class Learner(ABC):
     n_steps: int = 1
     max_seq_len: int | None = None
     is_on_policy: bool = False
+    learns_from_whole: bool = False
 
     def __init__(self, spec: LearnerSpec):
         """Store where it learns.

@@ -15,11 +15,15 @@ from layeredrl.levels.policy_level import PolicyLevel
 from layeredrl.levels.random_level import RandomLevel
 from layeredrl.levels.running_planner_level import RunningPlannerLevel
 from layeredrl.levels.running_policy_level import RunningPolicyLevel
+from layeredrl.levels.running_skill_level import RunningSkillLevel
+from layeredrl.levels.skill_level import SkillLevel
+from layeredrl.levels.skill_levels import DADSLevel, SPlaTESLevel
 
 __all__ = [
     "ActionSequenceLevel",
     "ActorCriticLevel",
     "ConstantLevel",
+    "DADSLevel",
     "Exploration",
     "LearningSchedule",
     "Level",
@@ -30,6 +34,9 @@ __all__ = [
     "RunningLevel",
     "RunningPlannerLevel",
     "RunningPolicyLevel",
+    "RunningSkillLevel",
+    "SPlaTESLevel",
+    "SkillLevel",
     "TDMPC2Level",
     "TianshouLevel",
 ]

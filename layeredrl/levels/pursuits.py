@@ -8,7 +8,8 @@ from gymnasium import spaces
 from layeredrl.objectives import Objective, Pursuit
 from layeredrl.types import Observation
 from layeredrl.utils.checkpoints import to_array
-from layeredrl.utils.spaces import VECTOR_KEY, action_dim, vector_part
+from layeredrl.utils.mapped_observations import observation_at, vector_part
+from layeredrl.utils.spaces import VECTOR_KEY, action_dim
 
 
 class Pursuits:
@@ -48,13 +49,15 @@ class Pursuits:
         if not self._is_asked:
             return
         assert level_input is not None
-        vector = vector_part(obs)
+        is_new = self.n_decisions[instances] == 0
+        if not is_new.any():
+            return
+        start = self._objective.remembered(observation_at(obs, is_new))
         if self._start is None:
             n_instances = len(self.n_decisions)
-            self._start = np.zeros((n_instances, vector.shape[1]), np.float32)
-        is_new = self.n_decisions[instances] == 0
+            self._start = np.zeros((n_instances, start.shape[1]), np.float32)
         self._input[instances[is_new]] = level_input[is_new]
-        self._start[instances[is_new]] = vector[is_new]
+        self._start[instances[is_new]] = start
 
     def seen(self, obs: Observation, instances: np.ndarray) -> Observation:
         """Add to observations what the policy is asked to do.

@@ -1,5 +1,6 @@
 """A policy level at work."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,10 @@ from layeredrl.predictors.replay_tensors import observation_tensors, tensor
 from layeredrl.predictors.trajectory_batch import TrajectoryBatch, trajectory_batch_at
 from layeredrl.types import Observation, Transition
 from layeredrl.utils.fresh_experience import fresh_stretches
+from layeredrl.utils.mapped_observations import vector_part
 from layeredrl.utils.observation_maps import Shape
 from layeredrl.utils.seeding import spawn
-from layeredrl.utils.spaces import VECTOR_KEY, vector_part
+from layeredrl.utils.spaces import VECTOR_KEY
 
 if TYPE_CHECKING:
     from layeredrl.levels.policy_level import PolicyLevel
@@ -112,8 +114,7 @@ class RunningPolicyLevel(LearningLevel):
         reward = self._recipe.objective.reward(
             vector_part(next_seen), transition.reward
         )
-        is_over = self._pursuits.n_decisions[instances] >= self._recipe.n_decisions
-        is_over |= self._recipe.objective.is_done(vector_part(next_seen))
+        is_over = self._is_over(vector_part(next_seen), instances)
         time_idx = self._clock.time[instances]
         self._clock.note_reward(reward, instances)
         stored = transition._replace(obs=seen, next_obs=next_seen)
@@ -169,13 +170,22 @@ class RunningPolicyLevel(LearningLevel):
 
     def _take_updates(self, n_updates: int, n_total_env_steps: int) -> dict[str, float]:
         found: dict[str, list[torch.Tensor]] = {}
-        for _ in range(n_updates):
-            for name, value in self.learner.update(self._batch()).items():
+        for batch in self._batches(n_updates):
+            for name, value in self.learner.update(batch).items():
                 found.setdefault(name, []).append(value)  # not every update has all
         return {
             f"learner/{name}": float(torch.stack(values).double().mean())
             for name, values in found.items()
         }
+
+    def _is_over(self, next_seen: np.ndarray, instances: np.ndarray) -> np.ndarray:
+        """Decide whether what was asked for is over, (B,) bool."""
+        is_over = self._pursuits.n_decisions[instances] >= self._recipe.n_decisions
+        return is_over | self._recipe.objective.is_done(next_seen)
+
+    def _batches(self, n_updates: int) -> Iterator[TrajectoryBatch]:
+        """Give each update what it learns from."""
+        return (self._batch() for _ in range(n_updates))
 
     def _batch(self) -> TrajectoryBatch:
         assert self.buffer is not None

@@ -30,7 +30,7 @@ from layeredrl.nets.rl2 import rl2_features, rl2_space
 from layeredrl.nets.traj_encoder import TrajEncoder, TrajEncoderType
 from layeredrl.nets.tstep_encoder import TstepEncoderType
 from layeredrl.nets.utils import padded
-from layeredrl.utils.spaces import vector_part
+from layeredrl.utils.mapped_observations import vector_part
 
 
 @gin.configurable

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from layeredrl.errors import SpaceError
 from layeredrl.nets.encoder import TensorObservation
-from layeredrl.utils.spaces import ObservationLayout, vector_part
+from layeredrl.utils.mapped_observations import vector_part
+from layeredrl.utils.spaces import ObservationLayout
 
 ONLY_KEY = "observation"
 """Name of an observation that is no dict."""

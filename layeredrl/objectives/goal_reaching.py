@@ -158,7 +158,7 @@ class GoalReaching(Objective):
         """Show the goal, absolute even if it was asked for as an offset."""
         goal = pursuit.level_input
         if self.is_relative:
-            goal = goal + pursuit.start_obs[:, list(self.achieved)]
+            goal = goal + pursuit.start[:, list(self.achieved)]
         return goal
 
     def reward(self, seen: np.ndarray, env_reward: np.ndarray) -> np.ndarray:

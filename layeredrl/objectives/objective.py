@@ -7,6 +7,8 @@ import numpy as np
 from gymnasium import spaces
 
 from layeredrl.predictors.hindsight import Hindsight
+from layeredrl.types import Observation
+from layeredrl.utils.mapped_observations import vector_part
 
 
 class Pursuit(NamedTuple):
@@ -14,12 +16,12 @@ class Pursuit(NamedTuple):
 
     Attributes:
         level_input: What they were asked to do, features (B, I).
-        start_obs: Vector observation when they were asked, (B, O).
+        start: What the objective remembers of the moment when they were asked, (B, S).
         n_decisions: Decisions taken since, (B,) int64.
     """
 
     level_input: np.ndarray
-    start_obs: np.ndarray
+    start: np.ndarray
     n_decisions: np.ndarray
 
 
@@ -48,6 +50,17 @@ class Objective(ABC):
         Raises:
             SpaceError: If the objective does not fit such observations.
         """
+
+    def remembered(self, obs: Observation) -> np.ndarray:
+        """Take what has to be known later of the moment when instances are asked.
+
+        Args:
+            obs: What the level sees then, (B, O) float32, or a dict of such.
+
+        Returns:
+            It, (B, S) float32; the vector observation unless overridden.
+        """
+        return vector_part(obs)
 
     @abstractmethod
     def condition(self, obs: np.ndarray, pursuit: Pursuit) -> np.ndarray:

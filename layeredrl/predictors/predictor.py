@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from tianshou.data import Batch, ReplayBuffer
 from torch import Tensor
-from torch.nn import Module
+from torch.nn import Identity, Module
 
 from layeredrl.errors import ConfigurationError, ShapeError
 from layeredrl.models import Model
@@ -26,7 +26,8 @@ from layeredrl.predictors.rewarded_rollout import (
     rollout_rewards,
 )
 from layeredrl.types import Prediction
-from layeredrl.utils.buffers import draw_partial_trajectories
+from layeredrl.utils.distributions import log_weights, mixture_log_prob
+from layeredrl.utils.partial_trajectories import draw_partial_trajectories
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -50,6 +51,8 @@ class Predictor(Module, ABC):
             discounted.
         decision_interval: Environment steps that one of the predicted actions nominally
             takes; whoever owns the predictor sets it.
+        delta_standardizer: Whitens changes of the latent state, in whose units densities
+            are told; does nothing unless a subclass fits one.
         hindsight: Relabelling of the experience that it learns from; ``None`` for none.
     """
 
@@ -106,6 +109,7 @@ class Predictor(Module, ABC):
         self.writer = writer
         self.log_interval = log_interval
         self.generator: torch.Generator | None = None
+        self.delta_standardizer: Module = Identity()
         self.register_buffer("n_learn_calls", torch.zeros((), dtype=torch.int64))
         self._check_dimensions()
         self.to(self.device)
@@ -182,6 +186,60 @@ class Predictor(Module, ABC):
             return state.new_zeros(state.shape[:-1])
         value: Tensor = self.val_func(state, context, action)
         return value
+
+    def get_standardized_log_prob(
+        self,
+        state: Tensor,
+        context: Tensor,
+        action: Tensor,
+        next_state: Tensor,
+        fixed_std: Tensor,
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Log density of the standardised change of the state, with a given spread.
+
+        Args:
+            state: Latent states (B, Z).
+            context: Contexts (B, C).
+            action: Actions: features (B, A), or indices (B,) for ``Discrete``.
+            next_state: Next latent states (B, Z).
+            fixed_std: Standard deviation of every mode in the standardised space,
+                positive, 0-dim or (Z,).
+
+        Returns:
+            Log densities in nats (B,) under the mixture of all members' modes whose
+            means are standardised too; termination probabilities (B,); and a dict with
+            the standardised change ``delta (B, Z)``, the standardised ``means
+            (B, M*N, Z)`` and the ``weights (B, M*N)``.
+        """
+        means, weights, term_prob = self.predict_standardized(state, context, action)
+        delta = self.delta_standardizer(next_state - state)
+        log_std = torch.as_tensor(
+            fixed_std, dtype=delta.dtype, device=delta.device
+        ).log()
+        log_prob = mixture_log_prob(
+            delta, means, log_std.expand(delta.shape[-1]), log_weights(weights)
+        )
+        info = {"delta": delta, "means": means, "weights": weights}
+        return log_prob, term_prob, info
+
+    def predict_standardized(
+        self, state: Tensor, context: Tensor, action: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Predict the mixture of all members' modes for the standardised change.
+
+        Args:
+            state: Latent states (B, Z).
+            context: Contexts (B, C).
+            action: Actions: features (B, A), or indices (B,) for ``Discrete``.
+
+        Returns:
+            Standardised means (B, M*N, Z), weights (B, M*N), and termination
+            probabilities (B,).
+        """
+        prediction = self.model.predict(state, context, action)
+        means = self.delta_standardizer(prediction.mean - state[:, None, None])
+        weights = prediction.weights.flatten(1) / self.model.n_models
+        return means.flatten(1, 2), weights, prediction.term_prob.mean(1)
 
     def rollout(
         self, obs: Tensor, act: Tensor, deterministic: bool = False

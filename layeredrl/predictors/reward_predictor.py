@@ -32,7 +32,6 @@ from layeredrl.predictors.transition_batch import (
     sample_transition_batch,
 )
 from layeredrl.utils.buffers import generator_of
-from layeredrl.utils.distributions import log_weights, mixture_log_prob
 from layeredrl.utils.schedules import Schedule, as_schedule
 
 if TYPE_CHECKING:
@@ -309,44 +308,6 @@ class RewardPredictor(Predictor):
         return picked_transitions(
             stretches.first(1), state, context, every.to(self.device)
         )
-
-    def get_standardized_log_prob(
-        self,
-        state: Tensor,
-        context: Tensor,
-        action: Tensor,
-        next_state: Tensor,
-        fixed_std: Tensor,
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Log density of the standardised change of the state, with a given spread.
-
-        Args:
-            state: Latent states (B, Z).
-            context: Contexts (B, C).
-            action: Actions: features (B, A), or indices (B,) for ``Discrete``.
-            next_state: Next latent states (B, Z).
-            fixed_std: Standard deviation of every mode in the standardised space,
-                positive, 0-dim or (Z,).
-
-        Returns:
-            Log densities in nats (B,) under the mixture of all members' modes whose
-            means are standardised too; termination probabilities (B,); and a dict with
-            the standardised change ``delta (B, Z)``, the standardised ``means
-            (B, M*N, Z)`` and the ``weights (B, M*N)``.
-        """
-        prediction = self.model.predict(state, context, action)
-        means = prediction.mean - state[:, None, None]
-        means = self.delta_standardizer(means).flatten(1, 2)
-        weights = prediction.weights.flatten(1) / self.model.n_models
-        delta = self.delta_standardizer(next_state - state)
-        log_std = torch.as_tensor(
-            fixed_std, dtype=delta.dtype, device=delta.device
-        ).log()
-        log_prob = mixture_log_prob(
-            delta, means, log_std.expand(delta.shape[-1]), log_weights(weights)
-        )
-        info = {"delta": delta, "means": means, "weights": weights}
-        return log_prob, prediction.term_prob.mean(1), info
 
     def training_state(self) -> dict[str, Any]:
         """Copy what only training needs.

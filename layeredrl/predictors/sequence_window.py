@@ -16,7 +16,8 @@ from layeredrl.predictors.replay_tensors import (
     tensor,
 )
 from layeredrl.utils.buffer_history import steps_before
-from layeredrl.utils.buffers import draw_partial_trajectories, generator_of
+from layeredrl.utils.buffers import generator_of
+from layeredrl.utils.partial_trajectories import draw_partial_trajectories
 
 WHOLE_WINDOWS = 0
 """Instead of a number of stretches per window: all of every window is learned from."""

@@ -17,7 +17,7 @@ from layeredrl.predictors.replay_tensors import (
     tensor,
 )
 from layeredrl.predictors.sequence_window import SequenceWindow, sample_windows
-from layeredrl.utils.buffers import draw_partial_trajectories
+from layeredrl.utils.partial_trajectories import draw_partial_trajectories
 from layeredrl.utils.returns import n_step_returns, return_ends
 
 
@@ -35,6 +35,10 @@ class TrajectoryBatch(NamedTuple):
         validity_mask: 1.0 for valid steps, 0.0 beyond, (B, T).
         traj_len: Numbers of valid steps, (B,).
         window: The stretches with their past, for encoders with memory.
+        is_whole: Whether stretches are everything that was done for one purpose, so that
+            learners that bootstrap from later steps learn from every step.
+        next_conditions: What could be asked for after the last valid step; values there
+            are averaged over them, (B, n, C). ``None`` for what the last observation says.
     """
 
     indices: np.ndarray
@@ -47,6 +51,8 @@ class TrajectoryBatch(NamedTuple):
     validity_mask: Tensor
     traj_len: Tensor
     window: SequenceWindow | None = None
+    is_whole: bool = False
+    next_conditions: Tensor | None = None
 
     def discounts(self, gamma: float, dtype: torch.dtype = torch.float64) -> Tensor:
         """Discount over each step, a step being a semi-MDP transition.
@@ -80,6 +86,10 @@ class TrajectoryBatch(NamedTuple):
             self.planned[rows],
             self.validity_mask[rows],
             self.traj_len[rows],
+            is_whole=self.is_whole,
+            next_conditions=(
+                None if self.next_conditions is None else self.next_conditions[rows]
+            ),
         )
 
     def first(self, n_steps: int) -> "TrajectoryBatch":

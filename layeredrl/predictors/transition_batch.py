@@ -15,7 +15,7 @@ from layeredrl.predictors.replay_tensors import (
     observation_tensors,
     tensor,
 )
-from layeredrl.utils.buffers import draw_transitions
+from layeredrl.utils.partial_trajectories import draw_transitions
 
 
 class TransitionBatch(NamedTuple):

@@ -8,7 +8,10 @@ from layeredrl.utils.stretch_ends import ends_stretch
 
 
 def steps_before(
-    buffer: ReplayBuffer, positions: np.ndarray, n_steps: int
+    buffer: ReplayBuffer,
+    positions: np.ndarray,
+    n_steps: int,
+    end_flag: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the transitions before some, as far as their episodes and the buffer reach.
 
@@ -16,6 +19,7 @@ def steps_before(
         buffer: Where they are stored.
         positions: Buffer positions of stored transitions (B,).
         n_steps: How far to go back at most.
+        end_flag: Entry of ``info`` that ends stretches where it is true, if it is stored.
 
     Returns:
         Buffer positions (n_steps, B), row i of them i + 1 steps before, the earliest
@@ -28,7 +32,7 @@ def steps_before(
     steps = np.arange(1, n_steps + 1)[:, None]
     before = (positions - offset - steps) % length + offset
     # The step before the oldest one wraps around to the newest.
-    is_other = ends_stretch(buffer, before, ring)
+    is_other = ends_stretch(buffer, before, ring, end_flag)
     is_other = np.concatenate([is_other, np.ones((1, len(positions)), bool)])
     count = is_other.argmax(0)
     path = np.concatenate([positions[None], before])

@@ -1,4 +1,4 @@
-"""Replay of transitions with a generator of its own, and stretches of episodes."""
+"""Replay of transitions with a generator of its own."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from tianshou.data import Batch, ReplayBuffer, ReplayBufferManager, VectorReplayBuffer
 
-from layeredrl.errors import CheckpointError, ConfigurationError, EmptyBufferError
+from layeredrl.errors import CheckpointError, ConfigurationError
 from layeredrl.utils.checkpoints import to_array
 from layeredrl.utils.final_frames import FinalFrames, split_frames
 from layeredrl.utils.ring_states import ring_states, set_ring_states
@@ -17,7 +17,6 @@ from layeredrl.utils.seeding import (
     set_numpy_generator_state,
 )
 from layeredrl.utils.stored_batches import batch_to_dict, dict_to_batch, shapes
-from layeredrl.utils.stretch_ends import ends_stretch
 
 # Plain Tianshou buffers own no usable generator (all their sub-buffers share one seed),
 # so one is kept beside each of them.
@@ -215,72 +214,6 @@ def generator_of(buffer: ReplayBuffer) -> np.random.Generator:
     if buffer not in _GENERATORS:
         _GENERATORS[buffer] = numpy_generator(np.random.SeedSequence(0))
     return _GENERATORS[buffer]
-
-
-def draw_transitions(
-    buffer: ReplayBuffer, size: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw stored transitions uniformly and independently.
-
-    Args:
-        buffer: Where to draw from.
-        size: Number of draws B, with replacement.
-
-    Returns:
-        Positions within their rings, (B,); the rings' first buffer positions, (B,);
-        which ring, (B,).
-
-    Raises:
-        EmptyBufferError: If the buffer holds no transition.
-        ConfigurationError: If ``size`` is not positive.
-    """
-    if size < 1:
-        raise ConfigurationError(f"a batch needs at least one row, got {size}")
-    offsets, lengths = ring_bounds(buffer)
-    ends = np.cumsum(lengths)
-    if ends[-1] == 0:
-        raise EmptyBufferError(
-            "the replay buffer holds no transition yet, so nothing can be sampled"
-        )
-    drawn = generator_of(buffer).integers(ends[-1], size=size)
-    ring = np.searchsorted(ends, drawn, side="right")
-    return drawn - (ends - lengths)[ring], offsets[ring], ring
-
-
-def draw_partial_trajectories(
-    buffer: ReplayBuffer, size: int, n_steps: int, end_flag: str | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw stretches of episodes that start at uniformly drawn transitions.
-
-    Args:
-        buffer: Where to draw from.
-        size: Number of stretches B.
-        n_steps: Their length T at most.
-        end_flag: Entry of ``info`` that ends stretches where it is true, if it is stored.
-
-    Returns:
-        Buffer positions (T, B), the last valid one repeated beyond the end of the
-        episode or the newest stored transition; numbers of valid steps (B,).
-
-    Raises:
-        EmptyBufferError: If the buffer holds no transition.
-        ConfigurationError: If ``size`` or ``n_steps`` is not positive.
-    """
-    if n_steps < 1:
-        raise ConfigurationError(f"a trajectory needs at least one step, got {n_steps}")
-    start, offset, ring = draw_transitions(buffer, size)
-    length = ring_bounds(buffer)[1][ring]
-    positions = start + np.arange(n_steps)[:, None]
-    np.subtract(positions, length, out=positions, where=positions >= length)
-    positions %= length  # only stretches longer than their ring still need it
-    positions += offset
-    is_end = ends_stretch(buffer, positions, ring, end_flag)
-    is_end[-1] = True
-    valid = is_end.argmax(0) + 1
-    last = positions[valid - 1, np.arange(size)]
-    beyond = np.arange(n_steps)[:, None] >= valid
-    np.copyto(positions, last, where=beyond)
-    return positions, valid
 
 
 def ring_bounds(buffer: ReplayBuffer) -> tuple[np.ndarray, np.ndarray]:

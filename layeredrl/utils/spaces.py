@@ -1,7 +1,7 @@
 """Gymnasium spaces: what counts as a vector, what stays apart, and how actions enter."""
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -15,21 +15,6 @@ from layeredrl.types import Observation
 from layeredrl.utils.space_leaves import is_image, leaf_features, leaves, read_leaves
 
 VECTOR_KEY = "vector"
-
-_Part = TypeVar("_Part")
-
-
-def vector_part(obs: _Part | dict[str, _Part]) -> _Part:
-    """Take what belongs to the vector of mapped observations.
-
-    Args:
-        obs: Arrays, tensors or shapes of observations: one, or a dict of the vector's and
-            the images'.
-
-    Returns:
-        The vector's.
-    """
-    return obs[VECTOR_KEY] if isinstance(obs, dict) else obs
 
 
 def single_spaces(env: gym.Env | VectorEnv) -> tuple[gym.Space, gym.Space]:

@@ -3,8 +3,9 @@ import pytest
 
 from layeredrl.errors import CheckpointError
 from layeredrl.levels.decision_store import DecisionStore
-from layeredrl.utils.buffers import TransitionBuffer, draw_partial_trajectories
+from layeredrl.utils.buffers import TransitionBuffer
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
+from layeredrl.utils.partial_trajectories import draw_partial_trajectories
 from tests.levels.building import transition
 
 N = 2

@@ -5,7 +5,8 @@ from gymnasium import spaces
 
 from layeredrl.errors import SpaceError
 from layeredrl.nets.observation_parts import ObservationParts
-from layeredrl.utils.spaces import ObservationLayout, vector_part
+from layeredrl.utils.mapped_observations import vector_part
+from layeredrl.utils.spaces import ObservationLayout
 from tests.nets.backbones import NESTED, SIGHT
 from tests.toys import unbounded
 

@@ -30,8 +30,8 @@ ENV_REWARD = np.array([7.0, 8.0])
 def pursuit(level_input, start=0.0, n_decisions=0):
     level_input = np.asarray(level_input, np.float32)
     n = len(level_input)
-    start_obs = np.full((n, OBS_DIM), start, np.float32)
-    return Pursuit(level_input, start_obs, np.full(n, n_decisions))
+    start = np.full((n, OBS_DIM), start, np.float32)
+    return Pursuit(level_input, start, np.full(n, n_decisions))
 
 
 # Goals
@@ -67,7 +67,7 @@ def test_the_condition_is_the_goal():
 def test_an_offset_counts_from_the_start():
     relative = replace(GOALS, is_relative=True)
     asked = pursuit([[0.5, 1.0]], n_decisions=3)
-    asked.start_obs[0] = [0.0, 20.0, 0.0, 10.0]
+    asked.start[0] = [0.0, 20.0, 0.0, 10.0]
     obs = np.full((1, OBS_DIM), 99.0, np.float32)
     assert relative.condition(obs, asked).tolist() == [[10.5, 21.0]]
     assert asked.level_input.tolist() == [[0.5, 1.0]]

@@ -14,7 +14,7 @@ from layeredrl.predictors.replay_tensors import (
     observation_tensors,
     tensor,
 )
-from layeredrl.utils.buffers import draw_partial_trajectories
+from layeredrl.utils.partial_trajectories import draw_partial_trajectories
 from tests.toys import random_buffer
 
 CPU = torch.device("cpu")

@@ -6,13 +6,12 @@ import pytest
 from tianshou.data import Batch, ReplayBuffer
 
 from layeredrl.errors import CheckpointError, ConfigurationError, EmptyBufferError
-from layeredrl.utils.buffers import (
-    TransitionBuffer,
+from layeredrl.utils.buffers import TransitionBuffer, generator_of
+from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
+from layeredrl.utils.partial_trajectories import (
     draw_partial_trajectories,
     draw_transitions,
-    generator_of,
 )
-from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
 from tests.stored_episodes import FILLS
 from tests.toys import BUFFER_KINDS, Filler, make_buffer, random_buffer
 

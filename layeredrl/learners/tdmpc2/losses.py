@@ -50,14 +50,35 @@ def td_targets(
     Returns:
         Targets (B, T).
     """
-    condition = stretches.condition[:, 1:]
-    action, _ = model.policy.sample(torch.cat([next_state, condition], -1), generator)
-    x = model.joined(next_state, condition, action)
-    logits = target_values(x, model.draw_values(generator))  # (2, B, T, N)
-    value = model.two_hot.decode(logits).amin(0)
+    value = _target_values(
+        model, target_values, next_state, stretches.condition[:, 1:], generator
+    )
+    if stretches.next_condition is not None:
+        last = (stretches.traj_len - 1).unsqueeze(1)  # (B, 1)
+        n_options = stretches.next_condition.shape[1]
+        index = last.unsqueeze(2).expand(-1, -1, next_state.shape[-1])
+        state = next_state.gather(1, index).expand(-1, n_options, -1)
+        options = _target_values(
+            model, target_values, state, stretches.next_condition, generator
+        )
+        value = value.scatter(1, last, options.mean(1, keepdim=True))
     return stretches.reward + stretches.discount * torch.where(
         stretches.terminated > 0, 0.0, value
     )
+
+
+def _target_values(
+    model: WorldModel,
+    target_values: MemberMLP,
+    state: Tensor,
+    condition: Tensor,
+    generator: torch.Generator,
+) -> Tensor:
+    """Value states (B, T, Z) under conditions (B, T, C) by two drawn functions."""
+    action, _ = model.policy.sample(torch.cat([state, condition], -1), generator)
+    x = model.joined(state, condition, action)
+    logits = target_values(x, model.draw_values(generator))  # (2, B, T, N)
+    return model.two_hot.decode(logits).amin(0)
 
 
 def imagine(model: WorldModel, stretches: Stretches) -> tuple[Tensor, Tensor]:

@@ -22,6 +22,9 @@ class Stretches(NamedTuple):
         discount: What the value of the next state counts where the episode goes on,
             (B, T).
         weight: How much each step counts in a loss; all together sum to one, (B, T).
+        traj_len: Numbers of valid steps, (B,).
+        next_condition: What to do after the last valid step, (B, n, C): values there are
+            averaged over all n.
     """
 
     obs: Tensor
@@ -31,6 +34,8 @@ class Stretches(NamedTuple):
     terminated: Tensor
     discount: Tensor
     weight: Tensor
+    traj_len: Tensor
+    next_condition: Tensor | None
 
     def mean(self, loss: Tensor) -> Tensor:
         """Average a loss over steps.
@@ -76,4 +81,6 @@ def read_stretches(
         terminated=batch.terminated.float(),
         discount=batch.discounts(gamma, torch.float32),
         weight=weight / weight.sum(),
+        traj_len=batch.traj_len,
+        next_condition=batch.next_conditions,
     )

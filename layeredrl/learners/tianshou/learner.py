@@ -15,8 +15,9 @@ from torch import Tensor
 from layeredrl.learners.action_scaling import ActionScaling
 from layeredrl.learners.learner import Learner, LearnerSpec, Situation
 from layeredrl.utils.global_generators import BorrowedGenerators
+from layeredrl.utils.mapped_observations import vector_part
 from layeredrl.utils.seeding import seeded_initialization, spawn
-from layeredrl.utils.spaces import action_dim, vector_part
+from layeredrl.utils.spaces import action_dim
 
 # Counters of Tianshou's algorithms that change what they do and are not in their state.
 _COUNTERS = ("_cnt", "_last", "_iter", "critic_gradient_step", "_last_actor_loss")

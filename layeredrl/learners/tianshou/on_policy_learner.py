@@ -12,8 +12,8 @@ from torch import Tensor
 from layeredrl.learners.learner import LearnerSpec
 from layeredrl.learners.tianshou.learner import TianshouLearner, metrics_of
 from layeredrl.predictors.trajectory_batch import TrajectoryBatch
+from layeredrl.utils.mapped_observations import vector_part
 from layeredrl.utils.returns import generalized_advantages
-from layeredrl.utils.spaces import vector_part
 
 
 class OnPolicyLearner(TianshouLearner):

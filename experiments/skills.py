@@ -1,0 +1,232 @@
+"""A planner over learned skills: what the experiments with them have in common."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from gymnasium.vector import VectorEnv
+
+from experiments.arguments import RunArguments
+from experiments.learners import LearnerName, choose_learner
+from experiments.search_methods import OptimizerName, choose_optimizer
+from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
+from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
+from layeredrl.nets import FixedEncoderNet, ValueNet
+from layeredrl.planners import ObjectiveConfig, OptimizerPlanner, PlannerConfig
+from layeredrl.predictors import (
+    PredictorFactory,
+    get_default_predictor_factory,
+    known_reward_for,
+)
+from layeredrl.predictors.default_predictor_factory import goal_observation_space
+from layeredrl.utils.schedules import LinearSchedule, Schedule
+from layeredrl.utils.spaces import ObservationLayout
+
+
+@dataclass(frozen=True)
+class SkillArguments(RunArguments):
+    """Arguments of a planner over skills."""
+
+    env_id: str = "Maze2D-Medium-v0"
+    """Any goal-based environment; ``module:Env-v0`` imports the module first."""
+    state_keys: tuple[str, ...] = ("achieved_goal",)
+    """Observation keys that make up the latent state. Where motion is by force it has to
+    hold velocities too."""
+    skill_dim: int = 2
+    """Features of a skill."""
+    n_skills: int = 0
+    """Number of discrete skills; 0 for continuous ones."""
+    control_interval: int = 10
+    """Decisions per skill."""
+    fixed_std: tuple[float, float, int] = (1.5, 0.7, 10_000)
+    """Length at which skills repel each other, in units of the standardised change: at the
+    start, in the end, and environment steps between."""
+    n_skill_samples: int = 32
+    """Other skills that a skill is held against."""
+    potential_differences: bool = False
+    """Whether payment is spread over the skill."""
+    n_value_samples: int = 4
+    """Skills over which the value at the end of a skill is averaged."""
+    relabel_ratio: float = 0.5
+    """Share of sampled skills that are learned from as if another had been asked for."""
+    sb_start_duration: int = 10_000
+    """Environment steps of the symmetry-breaking start; 0 turns it off."""
+    sb_gain: float = 1.73
+    """Length of the normalised change that a skill of length one causes in it."""
+    n_models: int = 1
+    """Ensemble members of the skill model."""
+    n_modes: int = 1
+    """Modes per member."""
+    model_lr: float = 3e-3
+    """Learning rate of the skill model."""
+    known_reward: bool = False
+    """Whether plans are paid by the environment's own ``compute_reward``."""
+    use_value: bool = False
+    """Whether a value is learned and added at the end of plans."""
+    gamma: float = 0.99
+    """Discount of the value, used with ``use_value``."""
+    optimizer: OptimizerName = "icem"
+    """How plans are searched; discrete skills always use the categorical CEM."""
+    horizon: int = 15
+    """Planned skills."""
+    n_candidates: int = 256
+    """Candidate sequences of skills per iteration."""
+    n_iterations: int = 4
+    """Iterations per plan."""
+    noise_beta: float = 2.0
+    """Colour of iCEM's noise along time; 0 is white, more is slower."""
+    disagreement_weight: float = 0.0
+    """Weight of member disagreement in the objective; negative is a penalty."""
+    warm_up_env_steps: int = 2000
+    """Environment steps in which actions are random."""
+    plan_from_env_steps: int = 10_000
+    """Environment steps in which skills are random."""
+    hold: int = 5
+    """Steps for which a random action is kept."""
+    random_probability: float = 0.05
+    """Chance that a planning instance starts a random phase at a decision."""
+    random_duration: int = 3
+    """Skills of a random phase."""
+    noise_std: float = 0.1
+    """Noise on planned skills while training, in half ranges."""
+    learner: LearnerName = "sac"
+    """How skills learn, off-policy."""
+    learner_options: tuple[str, ...] = ("hidden_sizes=(64, 64)", "lr=1e-3", "n_steps=5")
+    """Fields of its configuration as ``name=value``."""
+    skill_updates_per_env_step: float = 0.5
+    """Updates of the skills per environment step."""
+    skill_batch_size: int = 25
+    """Whole skills per update."""
+    freeze_env_steps: int | None = None
+    """Environment steps after which skills stay as they are."""
+    model_updates_per_env_step: float = 0.25
+    """Updates of the skill model and reward per environment step."""
+    batch_size: int = 128
+    """Transitions per update of reward and value."""
+    model_batch_size: int = 128
+    """Transitions per update of the skill model."""
+    buffer_size: int = 20_000
+    """Skills kept for learning the model."""
+    learn_interval: int = 160
+    """Environment steps between bursts of updates."""
+    n_envs: int = 16
+    """Environment instances that collect experience."""
+    total_env_steps: int = 40_000
+    """Environment steps of training, over all instances."""
+    test_interval: int = 10_000
+    """Environment steps between periodic tests; 0 for none."""
+    checkpoint_interval: int = 20_000
+    """Environment steps between checkpoints; 0 for none but the one at Ctrl-C."""
+
+    def repulsion(self) -> Schedule:
+        """Read ``fixed_std``.
+
+        Returns:
+            The schedule.
+        """
+        return LinearSchedule(*self.fixed_std)
+
+    def skill_options(self) -> dict[str, Any]:
+        """Read what all skill levels take.
+
+        Returns:
+            Keyword arguments of their constructors.
+        """
+        return {
+            "skill_dim": self.skill_dim,
+            "n_skills": self.n_skills or None,
+            "control_interval": self.control_interval,
+            "n_skill_samples": self.n_skill_samples,
+            "fixed_std": self.repulsion(),
+            "learner": choose_learner(self.learner, self.learner_options),
+            "relabel_ratio": self.relabel_ratio,
+            "exploration": Exploration(self.warm_up_env_steps, hold=self.hold),
+            "learning": LearningSchedule(
+                start_env_steps=self.warm_up_env_steps,
+                interval_env_steps=self.learn_interval,
+                updates_per_env_step=self.skill_updates_per_env_step,
+                batch_size=self.skill_batch_size,
+            ),
+            "freeze_env_steps": self.freeze_env_steps,
+        }
+
+
+def planner_level(arguments: SkillArguments, env: VectorEnv) -> Level:
+    """Describe the planner over skills.
+
+    Args:
+        arguments: Concrete choices.
+        env: Where it will act.
+
+    Returns:
+        The level on top.
+    """
+    planner = partial(
+        OptimizerPlanner,
+        partial_optimizer=choose_optimizer(arguments, arguments.n_skills > 0),
+        config=PlannerConfig(
+            horizon=arguments.horizon,
+            objective=ObjectiveConfig(
+                terminal_value=arguments.use_value,
+                disagreement_weight=arguments.disagreement_weight,
+            ),
+        ),
+    )
+    return PlannerLevel(
+        predictor_factory=skill_predictor(arguments, env),
+        partial_planner=planner,
+        exploration=Exploration(
+            warm_up_env_steps=arguments.plan_from_env_steps,
+            random_probability=arguments.random_probability,
+            random_duration=arguments.random_duration,
+            noise_std=0.0 if arguments.n_skills else arguments.noise_std,
+        ),
+        learning=LearningSchedule(
+            start_env_steps=arguments.warm_up_env_steps,
+            interval_env_steps=arguments.learn_interval,
+            updates_per_env_step=arguments.model_updates_per_env_step,
+            batch_size=arguments.batch_size,
+            model_batch_size=arguments.model_batch_size,
+        ),
+        buffer_size=arguments.buffer_size,
+    )
+
+
+def skill_predictor(arguments: SkillArguments, env: VectorEnv) -> PredictorFactory:
+    """Describe the predictor of skills: the default one, with what arguments change.
+
+    Args:
+        arguments: Concrete choices.
+        env: A goal-based environment.
+
+    Returns:
+        Its factory.
+
+    Raises:
+        SpaceError: If the environment is not goal-based.
+    """
+    default = get_default_predictor_factory(env, arguments.sb_start_duration)
+    layout = ObservationLayout.of(goal_observation_space(env))
+    state = tuple(c for key in arguments.state_keys for c in layout.columns_of(key))
+    goal = tuple(layout.columns_of("desired_goal"))
+    model = EnsembleConfig(
+        n_models=arguments.n_models,
+        n_modes=arguments.n_modes,
+        sb_start_duration=arguments.sb_start_duration,
+        sb_gain=arguments.sb_gain,
+    )
+    return PredictorFactory(
+        partial(ProbabilisticEnsemble, config=model),
+        ValueNet if arguments.use_value else None,
+        (
+            known_reward_for(env, state)
+            if arguments.known_reward
+            else default.partial_rew_func
+        ),
+        partial(FixedEncoderNet, latent_state_dims=state, context_dims=goal),
+        partial(
+            default.partial_predictor,
+            model_lr=arguments.model_lr,
+            gamma=arguments.gamma,
+        ),
+    )

@@ -1,0 +1,46 @@
+"""DADS: skills whose every step is predictable."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from layeredrl.objectives.skill_objective import SkillObjective
+from layeredrl.objectives.skill_outcomes import SkillOutcomes
+from layeredrl.objectives.skill_sampler import SkillSampler
+from layeredrl.predictors import Predictor
+
+
+@dataclass(frozen=True)
+class DADS(SkillObjective):
+    """Pays every decision for the change that it made.
+
+    Sharma et al., "Dynamics-Aware Unsupervised Discovery of Skills", ICLR 2020. Nothing
+    says where a skill as a whole should lead, so what pushes the agent aside stays.
+    """
+
+    @property
+    def shows_start(self) -> bool:
+        """A step is judged by itself."""
+        return False
+
+    @torch.no_grad()
+    def score(
+        self,
+        predictor: Predictor,
+        outcomes: SkillOutcomes,
+        sampler: SkillSampler,
+        n_env_steps: int,
+    ) -> tuple[Tensor, np.ndarray]:
+        """Score each decision's change of the latent state."""
+        is_paid = outcomes.is_valid
+        rows, steps = np.nonzero(is_paid)
+        device = outcomes.state.device
+        at = (torch.from_numpy(rows).to(device), torch.from_numpy(steps).to(device))
+        single = outcomes.rows(rows)._replace(start=outcomes.state[at])
+        reached = outcomes.state[at[0], at[1] + 1].unsqueeze(1)
+        ratio = self.log_ratios(predictor, single, reached, sampler, n_env_steps)
+        score = outcomes.state.new_zeros(is_paid.shape)
+        score[at] = ratio[:, 0]
+        return score, is_paid
