@@ -1,6 +1,6 @@
 """Learn to act with a single policy level."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gymnasium.vector import VectorEnv
 
@@ -50,6 +50,28 @@ class FlatArguments(RunArguments):
 
 _SMALL = ("hidden_sizes=(64, 64)", "lr=1e-3")
 _GRU = ("traj_encoder=gru", "learning_rate=1e-3")
+_SAC_MEDIUM = FlatArguments(
+    env_id="Maze2D-Medium-v0",
+    learner_options=_SMALL,
+    hindsight_ratio=0.8,
+    n_envs=8,
+    hold=10,
+    updates_per_env_step=0.25,
+    total_env_steps=300_000,
+    test_interval=50_000,
+    checkpoint_interval=50_000,
+)
+_TDMPC2_MEDIUM = FlatArguments(
+    env_id="Maze2D-Medium-v0",
+    learner="tdmpc2",
+    learner_options=("episodic=False", "plans_while_exploring=False"),
+    n_envs=8,
+    hold=10,
+    updates_per_env_step=0.125,
+    total_env_steps=100_000,
+    test_interval=25_000,
+    checkpoint_interval=25_000,
+)
 PRESETS = {
     "sac-pendulum": FlatArguments(learner_options=_SMALL),
     "ppo-cartpole": FlatArguments(
@@ -86,7 +108,7 @@ PRESETS = {
     ),
     "sac-fetch-reach": FlatArguments(
         env_id="FetchReach-v4",
-        learner_options=(*_SMALL, "gamma=0.95"),
+        learner_options=("hidden_sizes=(256, 256)", "lr=1e-3", "gamma=0.98"),
         hindsight_ratio=0.8,
         n_envs=4,
         total_env_steps=18_000,
@@ -103,6 +125,10 @@ PRESETS = {
         test_interval=40_000,
         checkpoint_interval=40_000,
     ),
+    "sac-maze-medium": _SAC_MEDIUM,
+    "sac-point-maze-medium": replace(_SAC_MEDIUM, env_id="PointMaze_Medium-v3"),
+    "tdmpc2-maze-medium": _TDMPC2_MEDIUM,
+    "tdmpc2-point-maze-medium": replace(_TDMPC2_MEDIUM, env_id="PointMaze_Medium-v3"),
     "tdmpc2-pendulum": FlatArguments(
         learner="tdmpc2",
         learner_options=("episodic=False",),

@@ -79,6 +79,13 @@ def test_policy_alone_is_not_planning():
     assert not torch.equal(one.act(situation(), False), other.act(situation(), False))
 
 
+@pytest.mark.parametrize("explore", [True, False])
+def test_policy_may_act_alone_only_while_exploring(explore):
+    mixed = warmed(learner(plans_while_exploring=False))
+    pure = warmed(learner(use_policy=explore))
+    assert torch.equal(mixed.act(situation(), explore), pure.act(situation(), explore))
+
+
 # The condition
 
 

@@ -72,6 +72,9 @@ class TDMPC2Config(LearnerConfig):
     use_policy: bool = False
     """Whether the policy acts alone, which is many times faster than planning."""
 
+    plans_while_exploring: bool = True
+    """Whether decisions are planned while exploring, too; else the policy takes those."""
+
     n_samples: int = 32
     """Candidate sequences that are drawn per iteration."""
 

@@ -79,7 +79,8 @@ class TDMPC2Learner(Learner):
         obs, condition = vector_part(situation.obs).split(self._obs_split, dim=-1)
         state = self._model.encode(obs)
         generator = self._generator if explore else None
-        if self._config.use_policy:
+        acts_alone = explore and not self._config.plans_while_exploring
+        if self._config.use_policy or acts_alone:
             action = self._policy_action(torch.cat([state, condition], -1), generator)
         else:
             action = self._planner.plan(
