@@ -89,14 +89,14 @@ PRESETS = {
         learner_options=(
             "hidden_sizes=(256, 256)",
             "lr=1e-3",
-            "target_update_interval=20",
-            "epsilon=1.0 -> 0.04 in 16000",
+            "target_update_interval=128",
+            "epsilon=1.0 -> 0.04 in 10000",
         ),
         n_envs=8,
         learn_interval=256,
         updates_per_env_step=0.5,
         batch_size=64,
-        total_env_steps=100_000,
+        total_env_steps=60_000,
         test_interval=20_000,
     ),
     "td3-inverted-pendulum": FlatArguments(

@@ -39,8 +39,11 @@ class SkillArguments(RunArguments):
     control_interval: int = 10
     """Decisions per skill."""
     fixed_std: tuple[float, float, int] = (1.5, 0.7, 10_000)
-    """Length at which skills repel each other, in units of the standardised change: at the
-    start, in the end, and environment steps between."""
+    """Length at which skills repel each other: at the start, in the end, and environment
+    steps between."""
+    whiten: bool = False
+    """Whether that is measured in units of the standardised change, else in those of the
+    latent state."""
     n_skill_samples: int = 32
     """Other skills that a skill is held against."""
     potential_differences: bool = False
@@ -228,5 +231,6 @@ def skill_predictor(arguments: SkillArguments, env: VectorEnv) -> PredictorFacto
             default.partial_predictor,
             model_lr=arguments.model_lr,
             gamma=arguments.gamma,
+            delta_standardizer=arguments.whiten,
         ),
     )

@@ -32,7 +32,11 @@ from layeredrl.hierarchies.space_fitting import (
 from layeredrl.levels import Level, LevelSpec, RunningLevel
 from layeredrl.types import Observation
 from layeredrl.utils.checkpoints import to_array
-from layeredrl.utils.observation_maps import MapDescription, observation_map
+from layeredrl.utils.observation_maps import (
+    MapDescription,
+    is_same_map,
+    observation_map,
+)
 from layeredrl.utils.seeding import spawn
 from layeredrl.utils.spaces import ObservationLayout, features_to_action, single_spaces
 
@@ -115,7 +119,7 @@ class Hierarchy:
         writer: "SummaryWriter | None",
         keeps_buffers: bool,
     ) -> list[RunningLevel]:
-        recipes, _ = self._recipe
+        recipes, maps = self._recipe
         intervals = decision_intervals(recipes)
         built: list[RunningLevel] = []
         for i, recipe in enumerate(recipes):
@@ -125,6 +129,7 @@ class Hierarchy:
                 action_space=self._action_spaces[i],
                 n_instances=self.n_instances,
                 parent_predictor=built[i - 1].predictor if i else None,
+                shares_view=i == 0 or is_same_map(maps[i - 1], maps[i]),
                 decision_interval=intervals[i],
                 device=self._device,
                 seed=seeds[i],

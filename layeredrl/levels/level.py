@@ -40,6 +40,8 @@ class LevelSpec:
     """Seeds everything that it draws, initial weights included."""
     keeps_buffer: bool = True
     """Whether it stores transitions; acting copies do not."""
+    shares_view: bool = True
+    """Whether the level above, if there is one, sees exactly what this one sees."""
     writer: "SummaryWriter | None" = None
     """Handed to its predictor."""
 

@@ -75,9 +75,8 @@ class Pursuits:
         pursuit = Pursuit(
             self._input[instances], self._start[instances], self.n_decisions[instances]
         )
-        vector = vector_part(obs)
-        condition = self._objective.condition(vector, pursuit)
-        whole = np.concatenate([vector, condition], axis=1, dtype=np.float32)
+        condition = self._objective.condition(obs, pursuit)
+        whole = np.concatenate([vector_part(obs), condition], axis=1, dtype=np.float32)
         return {**obs, VECTOR_KEY: whole} if isinstance(obs, dict) else whole
 
     def advance(self, instances: np.ndarray) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from layeredrl.errors import ConfigurationError, LayeredRLError
+from layeredrl.errors import ConfigurationError
 from layeredrl.learners import Learner
 from layeredrl.levels.level import LevelSpec
 from layeredrl.levels.policy_level import PolicyLevel
@@ -44,7 +43,6 @@ class RunningSkillLevel(RunningPolicyLevel):
             recipe.objective.shows_start,
             predictor,
         )
-        _check_view(spec, predictor)
         super().__init__(
             spec,
             PolicyLevel(
@@ -120,28 +118,12 @@ def _predictor_above(spec: LevelSpec) -> Predictor:
             "the level above a skill level must not remember: what its encoder makes of an "
             "observation has to be known whenever skills are learned from"
         )
-    return predictor
-
-
-def _check_view(spec: LevelSpec, predictor: Predictor) -> None:
-    """Refuse a level above that sees something else."""
-    shape: Any = spec.obs_shape
-
-    def zeros(size: tuple[int, ...]) -> torch.Tensor:
-        return torch.zeros(1, *size, device=predictor.device)
-
-    try:
-        with torch.no_grad():
-            predictor.encoder(
-                {key: zeros(size) for key, size in shape.items()}
-                if isinstance(shape, dict)
-                else zeros(shape)
-            )
-    except (LayeredRLError, IndexError, KeyError, RuntimeError) as error:
+    if not spec.shares_view:
         raise ConfigurationError(
-            f"a skill level must see what the level above sees, but that one cannot encode "
-            f"observations of shape {shape}: {error}"
-        ) from error
+            "a skill level must see what the level above sees, whose encoder reads where "
+            "skills lead; give both the same obs_maps"
+        )
+    return predictor
 
 
 def _check_learner(learner: Learner) -> None:

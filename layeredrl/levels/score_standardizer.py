@@ -33,7 +33,7 @@ class ScoreStandardizer:
         weight = 1.0
         if not self._is_fresh:
             weight = 1.0 - (1.0 - self._momentum) ** n_batches
-        self._is_fresh = False
+        self._is_fresh = self._is_fresh and len(score) < 2  # one tells no deviation
         mean = score.mean()
         spread = (score - mean).square().mean()
         # As if the two sets of scores were merged.

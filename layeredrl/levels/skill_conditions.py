@@ -13,11 +13,11 @@ from layeredrl.utils.spaces import action_dim
 
 
 class SkillConditions(Objective):
-    """The skill, and for objectives that ask for it its progress and where it began.
+    """The skill, and for objectives that ask for it how far it has come.
 
-    A condition is made of the skill (A), the share of its decisions that are over, and the
-    latent state at its start (Z); or of the skill alone. Nothing is paid when decisions are
-    stored: what they are worth changes with the model.
+    A condition is made of the skill (A), the share of its decisions that are over, and how
+    far the latent state has come since its start (Z); or of the skill alone. Nothing is
+    paid when decisions are stored: what they are worth changes with the model.
     """
 
     def __init__(
@@ -51,40 +51,37 @@ class SkillConditions(Objective):
         n_start = 1 + self._predictor.latent_state_dim if self._shows_start else 0
         return self._n_skill + n_start
 
-    @torch.no_grad()
     def remembered(self, obs: Observation) -> np.ndarray:
         """Encode where skills begin."""
         if not self._shows_start:
             return super().remembered(obs)
-        tensors = observation_tensors(obs, self._predictor.device)
-        return self._predictor.encoder(tensors)[0].cpu().numpy()
+        return self._latent_state(obs)
 
-    def condition(self, obs: np.ndarray, pursuit: Pursuit) -> np.ndarray:
-        """Show skills, and how long ago and where they began."""
+    def condition(self, obs: Observation, pursuit: Pursuit) -> np.ndarray:
+        """Show skills, and how long ago and how far away they began."""
         if not self._shows_start:
             return pursuit.level_input
         progress = (pursuit.n_decisions / self._control_interval)[:, None]
-        parts = [pursuit.level_input, progress, pursuit.start]
+        way = self._latent_state(obs) - pursuit.start
+        parts = [pursuit.level_input, progress, way]
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def reward(self, seen: np.ndarray, env_reward: np.ndarray) -> np.ndarray:
         """Pay nothing."""
         return np.zeros_like(env_reward)
 
-    def beginning(self, skill: Tensor, state: Tensor) -> Tensor:
+    def beginning(self, skill: Tensor) -> Tensor:
         """Make the conditions of skills that begin.
 
         Args:
             skill: Features (..., A).
-            state: Latent states (..., Z).
 
         Returns:
             Conditions (..., C).
         """
         if not self._shows_start:
             return skill
-        progress = skill.new_zeros(*skill.shape[:-1], 1)
-        return torch.cat([skill, progress, state], dim=-1)
+        return torch.nn.functional.pad(skill, (0, 1 + self._predictor.latent_state_dim))
 
     def skill_of(self, condition: Tensor) -> Tensor:
         """Read the skill.
@@ -97,13 +94,22 @@ class SkillConditions(Objective):
         """
         return condition[..., : self._n_skill]
 
-    def start_of(self, condition: Tensor) -> Tensor | None:
-        """Read where the skill began.
+    def start_of(self, condition: Tensor, state: Tensor) -> Tensor:
+        """Find out where the skill began.
 
         Args:
             condition: Conditions (..., C).
+            state: Latent states where they were shown, (..., Z).
 
         Returns:
-            Latent states (..., Z), a view; ``None`` if it is not shown.
+            Latent states (..., Z); the given ones if it is not shown.
         """
-        return condition[..., self._n_skill + 1 :] if self._shows_start else None
+        return (
+            state - condition[..., self._n_skill + 1 :] if self._shows_start else state
+        )
+
+    @torch.no_grad()
+    def _latent_state(self, obs: Observation) -> np.ndarray:
+        tensors = observation_tensors(obs, self._predictor.device)
+        state: Tensor = self._predictor.encoder(tensors)[0]
+        return state.cpu().numpy()

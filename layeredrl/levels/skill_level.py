@@ -39,7 +39,8 @@ class SkillLevel(Level):
     control_interval: int = 10
     """Decisions per skill at most."""
     termination_probability: float = 0.0
-    """Chance that a skill ends after a decision before that, [0, 1)."""
+    """Chance that a skill ends after a decision before that, [0, 1); in evaluation, too,
+    since the level above has learned to expect it."""
     n_value_samples: int = 4
     """Skills over which the value at the end of a skill is averaged, since the next skill
     is not known; 0 to bootstrap as if the skill went on."""

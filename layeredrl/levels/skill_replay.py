@@ -113,6 +113,7 @@ class SkillReplay:
         return {
             "standardizer": self._standardizer.state_dict(),
             "generator": self._sampler.generator.get_state(),
+            "score": self.score.clone(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -123,6 +124,7 @@ class SkillReplay:
         """
         self._standardizer.load_state_dict(state["standardizer"])
         self._sampler.generator.set_state(state["generator"].cpu())
+        self.score = state["score"].to(self._spec.device, copy=True)
 
     def _sample(
         self, buffer: TransitionBuffer, learner: Learner, size: int
@@ -183,12 +185,12 @@ class SkillReplay:
         is_over = info_array(buffer, END_FLAG, rows)
         assert is_over is not None
         state, context = self._predictor.encoder(self._observed(batch.obs))
-        state = state.view(-1, n_steps + 1, state.shape[-1])
-        context = context.view(-1, n_steps + 1, context.shape[-1])
-        start = self._conditions.start_of(condition[:, 0])
+        state, context = (
+            x.view(len(rows), n_steps + 1, x.shape[-1]) for x in (state, context)
+        )
         return SkillOutcomes(
             skill=self._conditions.skill_of(condition[:, 0]),
-            start=state[:, 0] if start is None else start,
+            start=self._conditions.start_of(condition[:, 0], state[:, 0]),
             context=context[:, 0],
             state=state,
             is_over=is_over & is_valid,
@@ -207,10 +209,7 @@ class SkillReplay:
         """What could be asked for next, or what still is, (B, n, C)."""
         n = self._numbers.n_value_samples
         rows = torch.arange(len(condition), device=condition.device)
-        state = outcomes.state[rows, batch.traj_len].unsqueeze(1)
-        fresh = self._conditions.beginning(
-            self._sampler.draw(len(rows), n), state.expand(-1, n, -1)
-        )
+        fresh = self._conditions.beginning(self._sampler.draw(len(rows), n))
         going_on = condition[rows, batch.traj_len].unsqueeze(1)
         is_over = torch.from_numpy(outcomes.is_over.any(1)).to(rows.device)
         return torch.where(is_over[:, None, None], fresh, going_on)

@@ -6,6 +6,7 @@ import numpy as np
 from gymnasium import spaces
 
 from layeredrl.objectives.objective import Objective, Pursuit
+from layeredrl.types import Observation
 from layeredrl.utils.spaces import action_dim
 
 
@@ -26,7 +27,7 @@ class EnvironmentReward(Objective):
         """Show the input as it is."""
         return 0 if self.skill_space is None else action_dim(self.skill_space)
 
-    def condition(self, obs: np.ndarray, pursuit: Pursuit) -> np.ndarray:
+    def condition(self, obs: Observation, pursuit: Pursuit) -> np.ndarray:
         """Show the input as it is."""
         return pursuit.level_input
 

@@ -16,6 +16,7 @@ from layeredrl.predictors.default_predictor_factory import (
     goal_observation_space,
 )
 from layeredrl.predictors.hindsight import Hindsight
+from layeredrl.types import Observation
 from layeredrl.utils.spaces import ObservationLayout
 
 REWARD_TYPES = ("sparse", "dense")
@@ -154,7 +155,7 @@ class GoalReaching(Objective):
             )
         return len(self.achieved)
 
-    def condition(self, obs: np.ndarray, pursuit: Pursuit) -> np.ndarray:
+    def condition(self, obs: Observation, pursuit: Pursuit) -> np.ndarray:
         """Show the goal, absolute even if it was asked for as an offset."""
         goal = pursuit.level_input
         if self.is_relative:

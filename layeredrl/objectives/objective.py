@@ -63,11 +63,11 @@ class Objective(ABC):
         return vector_part(obs)
 
     @abstractmethod
-    def condition(self, obs: np.ndarray, pursuit: Pursuit) -> np.ndarray:
+    def condition(self, obs: Observation, pursuit: Pursuit) -> np.ndarray:
         """Tell the policy what it is asked to do.
 
         Args:
-            obs: Vector observations now, (B, O) float32.
+            obs: What the level sees now, (B, O) float32, or a dict of such.
             pursuit: What was asked, and when.
 
         Returns:

@@ -36,7 +36,8 @@ class SkillObjective(ABC):
     """Standard deviation of the likelihoods, in units of the standardised change, by
     environment steps; positive."""
     clip: float = 50.0
-    """Largest absolute score; what is not a number counts as the lowest."""
+    """Largest absolute score of a change, or potential; what is not a number counts as the
+    lowest."""
     reward_offset: float = 1.0
     """Added to standardised scores, so that it does not pay to end an episode early."""
     standardizer_momentum: float = 0.005
@@ -48,11 +49,11 @@ class SkillObjective(ABC):
             raise ConfigurationError(
                 f"n_skill_samples must be at least 1, got {self.n_skill_samples}"
             )
-        if as_schedule(self.fixed_std)(0) <= 0.0:
+        if not 0.0 < as_schedule(self.fixed_std)(0) < np.inf:
             raise ConfigurationError(
                 f"fixed_std must be positive, got {self.fixed_std}"
             )
-        if self.clip <= 0.0 or not 0.0 < self.standardizer_momentum <= 1.0:
+        if not 0.0 < self.clip < np.inf or not 0.0 < self.standardizer_momentum <= 1.0:
             raise ConfigurationError(
                 "clip must be positive and standardizer_momentum in (0, 1], got "
                 f"{self.clip} and {self.standardizer_momentum}"

@@ -132,6 +132,21 @@ class MapFunction(ObservationMap):
             ) from error
 
 
+def is_same_map(one: MapDescription, other: MapDescription) -> bool:
+    """Tell whether two descriptions certainly mean the same.
+
+    Args:
+        one: A description.
+        other: Another one.
+
+    Returns:
+        Whether they are equal; the same set of columns in another order is not.
+    """
+    if one is None or other is None:
+        return one is other
+    return list(one) == list(other)
+
+
 def observation_map(
     description: MapDescription, layout: ObservationLayout
 ) -> ObservationMap:

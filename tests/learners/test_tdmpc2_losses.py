@@ -87,6 +87,55 @@ def test_the_next_condition_matters_to_the_target(made):
     assert (before != after).all()
 
 
+@pytest.mark.parametrize("n_options", [1, 3])
+def test_values_where_stretches_end_are_averaged_over_what_could_be_asked_next(
+    made, n_options
+):
+    traj_len = torch.tensor([3, 1, 2, 3, 3, 2, 1, 3])
+    terminated = torch.zeros(8, 3, dtype=torch.bool)
+    terminated[0, 2] = terminated[2, 1] = True
+    g = torch.Generator().manual_seed(3)
+    options = torch.randn(8, n_options, 2, generator=g)
+    plain = batch(traj_len=traj_len, terminated=terminated, seed=4)
+    model = made._model  # nothing that is drawn shall matter
+    model.draw_values = lambda generator: torch.tensor([1, 3])
+    model.policy.sample = lambda x, generator: (model.policy.best(x), None)
+    targets, read = targets_of(made, plain._replace(next_conditions=options), 2)
+    for row in range(8):
+        for step in range(3):
+            is_last = step == int(traj_len[row]) - 1
+            asked = options[row] if is_last else read.condition[row, step + 1, None]
+            value = mean_value_by_hand(made, read.obs[row, step + 1], asked)
+            expected = float(read.reward[row, step])
+            if not terminated[row, step]:
+                expected += GAMMA * value
+            assert float(targets[row, step]) == pytest.approx(expected, rel=1e-4)
+
+
+@torch.no_grad()
+def mean_value_by_hand(made, obs, asked):
+    """The lower of the two chosen functions, averaged over conditions."""
+    model, total = made._model, 0.0
+    for condition in asked:
+        state = model.encode(obs)
+        x = torch.cat([state, condition])
+        x = torch.cat([x, model.policy.best(x)])
+        every = model.two_hot.decode(made._target_values(x))
+        total += float(every[[1, 3]].min())
+    return total / len(asked)
+
+
+def test_what_could_be_asked_next_changes_nothing_before_the_end(made):
+    """The other values are drawn first, as they are without."""
+    plain = batch(traj_len=torch.tensor([3, 1, 2, 3, 3, 2, 1, 3]))
+    options = torch.ones(8, 2, 2)
+    targets, _ = targets_of(made, plain, 2)
+    changed, _ = targets_of(made, plain._replace(next_conditions=options), 2)
+    is_last = torch.arange(3) == plain.traj_len[:, None] - 1
+    torch.testing.assert_close(targets[~is_last], changed[~is_last])
+    assert (targets[is_last] != changed[is_last]).all()
+
+
 def test_weights_fall_along_time_and_ignore_what_is_not_valid(made):
     read = stretches_of(made, batch(2, traj_len=torch.tensor([3, 1])))
     expected = torch.tensor([[1.0, 0.5, 0.25], [1.0, 0.0, 0.0]]) / 2.75

@@ -31,6 +31,7 @@ class Notes(LearnerConfig):
 
     n_steps: int = 1
     is_on_policy: bool = False
+    learns_from_whole: bool = False
     gamma: float = 0.9
     metrics: tuple[dict[str, float], ...] = ({},)
     """What updates report, in turns."""
@@ -46,6 +47,7 @@ class Notebook(Learner):
         super().__init__(spec)
         self.gamma, self.n_steps = config.gamma, config.n_steps
         self.is_on_policy = config.is_on_policy
+        self.learns_from_whole = config.learns_from_whole
         self.decision = torch.full((action_dim(spec.action_space),), 0.25)
         self._metrics = config.metrics
         self.situations: list[Any] = []

@@ -27,3 +27,19 @@ def test_learning_changes_nothing_however_it_is_called():
         assert torch.equal(value, before[key])
     assert predictor.training_state() == {}
     predictor.load_training_state({})
+
+
+def test_without_a_standardizer_changes_are_predicted_as_they_are():
+    predictor = build()
+    state, context, action = torch.randn(5, 2), torch.randn(5, 3), torch.randn(5, 2)
+    means, weights, term_prob = predictor.predict_standardized(state, context, action)
+    expected = predictor.model.predict(state, context, action)
+    modes = expected.mean.flatten(1, 2) - state.unsqueeze(1)
+    torch.testing.assert_close(means, modes)
+    torch.testing.assert_close(weights, expected.weights.flatten(1))
+    torch.testing.assert_close(weights.sum(1), torch.ones(5))
+    torch.testing.assert_close(term_prob, expected.term_prob.mean(1))
+    std = torch.tensor(0.3)
+    found = predictor.get_standardized_log_prob(state, context, action, state, std)
+    assert found[0].isfinite().all()
+    torch.testing.assert_close(found[2]["means"], means)

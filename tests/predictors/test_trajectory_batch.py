@@ -238,11 +238,23 @@ def test_rows_are_taken_together():
     batch = sample_trajectory_batch(
         buffer, ROWS, 5, lambda action: action, torch.device("cpu")
     )
+    options = torch.randn(ROWS, 2, 3)
+    batch = batch._replace(is_whole=True, next_conditions=options)
     part = batch.rows(slice(3, 7))
     np.testing.assert_array_equal(part.indices, batch.indices[:, 3:7])
-    assert batch.window is None and part.window is None
-    for whole, some in zip(batch[1:-1], part[1:-1], strict=True):
-        assert torch.equal(some, whole[3:7])
+    assert batch.window is None and part.window is None and part.is_whole
+    tensors = [x for x in batch._fields if isinstance(getattr(batch, x), torch.Tensor)]
+    assert {"obs", "rew", "traj_len", "next_conditions"} <= set(tensors)
+    for name in tensors:
+        assert torch.equal(getattr(part, name), getattr(batch, name)[3:7])
+
+
+def test_by_default_nothing_is_known_of_what_comes_next():
+    batch = sample_trajectory_batch(
+        random_buffer(), ROWS, 5, lambda action: action, torch.device("cpu")
+    )
+    for some in (batch, batch.rows(slice(3, 7)), batch.first(2)):
+        assert some.next_conditions is None and not some.is_whole
 
 
 def test_without_infos_every_step_is_planned_and_takes_one_environment_step():

@@ -23,6 +23,8 @@ class DQNConfig(OffPolicyConfig):
 
     target_update_interval: int = 200
     """Updates between two copies of the network to the target network, at least 1."""
+    huber_delta: float | None = 1.0
+    """Error from which on the loss is linear instead of square; ``None`` for never."""
     is_double: bool = True
     """Whether the learned network chooses the action whose target value counts."""
     epsilon: Schedule | float = 0.1
@@ -51,6 +53,7 @@ class DQNConfig(OffPolicyConfig):
             gamma=self.gamma,
             target_update_freq=self.target_update_interval,
             is_double=self.is_double,
+            huber_loss_delta=self.huber_delta,
         )
 
     def _noise(self) -> Schedule:

@@ -99,7 +99,7 @@ class OffPolicyLearner(TianshouLearner):
             last = last[..., :-n_condition].expand(-1, n_options, -1)
             last = torch.cat([last, batch.next_conditions], dim=-1)
         first = min(self.n_steps, obs.shape[1] - 1)
-        midst = obs[:, first : min(end.shape[1] + self.n_steps, obs.shape[1]) - 1]
+        midst = obs[:, first : min(end.shape[1] + self.n_steps, obs.shape[1] - 1)]
         seen = torch.cat([last, midst], dim=1)
         value = self._target_value(seen.flatten(0, 1)).view(seen.shape[:2])
         n_last = last.shape[1]
