@@ -23,6 +23,9 @@ class PlannerLevel(Level):
     partial_planner: Callable[..., Planner] = CEMPlanner
     """Called with ``predictor=, action_space=, n_instances=, seed=``; returns the planner,
     for example ``partial(CEMPlanner, config=PlannerConfig(horizon=10))``."""
+    partial_eval_planner: Callable[..., Planner] | None = None
+    """The same for the planner in evaluation, which may search more; ``None`` for the same
+    one."""
     exploration: Exploration = field(default_factory=Exploration)
     """When it acts at random instead."""
     learning: LearningSchedule = field(default_factory=LearningSchedule)

@@ -1,6 +1,7 @@
 """A planner level at work."""
 
 import copy
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import torch
 from layeredrl.levels.episode_memory import EpisodeMemory
 from layeredrl.levels.learning_level import LearningLevel
 from layeredrl.levels.level import LevelSpec
+from layeredrl.planners import Planner
 from layeredrl.predictors import Predictor
 from layeredrl.predictors.hindsight import Hindsight
 from layeredrl.types import Observation, Plan, Transition
+from layeredrl.utils.checkpoints import to_array
 from layeredrl.utils.seeding import seeded_initialization, spawn, torch_generator
 
 if TYPE_CHECKING:
@@ -22,7 +25,6 @@ class RunningPlannerLevel(LearningLevel):
     """A :class:`~layeredrl.levels.PlannerLevel` at work.
 
     Attributes:
-        planner: Plans.
         last_plan: The latest plan and the instances it was made for, for drawing.
         last_context: Contexts that this plan was made with, (B, C).
     """
@@ -39,9 +41,9 @@ class RunningPlannerLevel(LearningLevel):
                 for on actions without bounds.
             ConfigurationError: If noise is asked for on discrete actions.
         """
-        seeds = spawn(spec.seed, 5)
+        seeds = spawn(spec.seed, 6)
         super().__init__(
-            spec, recipe.exploration, recipe.learning, recipe.buffer_size, seeds[3:]
+            spec, recipe.exploration, recipe.learning, recipe.buffer_size, seeds[3:5]
         )
         self._recipe = recipe
         with seeded_initialization(seeds[0]):
@@ -51,17 +53,33 @@ class RunningPlannerLevel(LearningLevel):
         self._predictor.generator = torch_generator(seeds[1], spec.device)
         self._predictor.decision_interval = spec.decision_interval
         self._predictor.eval()
-        self.planner = recipe.partial_planner(
-            predictor=self._predictor,
-            action_space=spec.action_space,
-            n_instances=spec.n_instances,
-            seed=seeds[2],
-        )
+        self._planners = [self._build_planner(recipe.partial_planner, seeds[2])]
+        if recipe.partial_eval_planner is not None:
+            self._planners.append(
+                self._build_planner(recipe.partial_eval_planner, seeds[5])
+            )
+        self._kept = np.zeros((spec.n_instances, self._action_dim), np.float32)
+        self._n_kept = np.zeros(spec.n_instances, dtype=np.int64)
         self.last_plan: tuple[Plan, np.ndarray] | None = None
         self.last_context: torch.Tensor | None = None
         self._memory = EpisodeMemory(
             self._predictor.encoder, spec.n_instances, self._action_dim, spec.device
         )
+
+    def _build_planner(
+        self, partial_planner: Callable[..., Planner], seed: np.random.SeedSequence
+    ) -> Planner:
+        return partial_planner(
+            predictor=self._predictor,
+            action_space=self.spec.action_space,
+            n_instances=self.spec.n_instances,
+            seed=seed,
+        )
+
+    @property
+    def planner(self) -> Planner:
+        """What plans now."""
+        return self._planners[0 if self.is_training else -1]
 
     @property
     def predictor(self) -> Predictor:
@@ -86,11 +104,11 @@ class RunningPlannerLevel(LearningLevel):
         action = np.empty((len(instances), self._action_dim), np.float32)
         if is_random.any():
             # A plan that was not followed is no start for the next one.
-            self.planner.reset(instances[is_random])
+            self._forget_plans(instances[is_random])
             action[is_random] = self._random_actions(instances[is_random])
         if not is_random.all():
             rows = torch.from_numpy(np.flatnonzero(~is_random)).to(state.device)
-            action[~is_random] = self._planned_actions(
+            action[~is_random] = self._kept_or_planned(
                 state[rows], context[rows], instances[~is_random]
             )
         self._memory.clock.note_action(action, instances)
@@ -111,7 +129,7 @@ class RunningPlannerLevel(LearningLevel):
     def reset(self, instances: np.ndarray) -> None:
         """Forget plans, memory and random phases."""
         super().reset(instances)
-        self.planner.reset(instances)
+        self._forget_plans(instances)
         self._memory.reset(instances)
 
     def state_dict(self) -> dict[str, Any]:
@@ -122,7 +140,9 @@ class RunningPlannerLevel(LearningLevel):
             "predictor": copy.deepcopy(dict(self._predictor.state_dict())),
             "training": self._predictor.training_state(),
             "predictor_generator": generator.get_state(),
-            "planner": self.planner.state_dict(),
+            "planners": [planner.state_dict() for planner in self._planners],
+            "kept": self._kept.copy(),
+            "n_kept": self._n_kept.copy(),
             "memory": self._memory.state_dict(),
         }
 
@@ -133,7 +153,10 @@ class RunningPlannerLevel(LearningLevel):
         self._predictor.load_training_state(state["training"])
         assert self._predictor.generator is not None
         self._predictor.generator.set_state(state["predictor_generator"].cpu())
-        self.planner.load_state_dict(state["planner"])
+        for planner, saved in zip(self._planners, state["planners"], strict=True):
+            planner.load_state_dict(saved)
+        self._kept = to_array(state["kept"])
+        self._n_kept = to_array(state["n_kept"])
         self._memory.load_state_dict(state["memory"])
 
     def acting_state(self) -> dict[str, Any]:
@@ -161,6 +184,24 @@ class RunningPlannerLevel(LearningLevel):
             n_total_env_steps,
         )
         return {f"predictor/{name}": float(x) for name, x in metrics.items()}
+
+    def _forget_plans(self, instances: np.ndarray) -> None:
+        for planner in self._planners:
+            planner.reset(instances)
+        self._n_kept[instances] = 0
+
+    def _kept_or_planned(
+        self, state: torch.Tensor, context: torch.Tensor, instances: np.ndarray
+    ) -> np.ndarray:
+        """Go on with planned actions for as long as they are kept."""
+        is_due = self._n_kept[instances] == 0
+        if is_due.any():
+            due = instances[is_due]
+            rows = torch.from_numpy(np.flatnonzero(is_due)).to(state.device)
+            self._kept[due] = self._planned_actions(state[rows], context[rows], due)
+            self._n_kept[due] = self.planner.n_repeats
+        self._n_kept[instances] -= 1
+        return self._kept[instances]
 
     def _planned_actions(
         self, state: torch.Tensor, context: torch.Tensor, instances: np.ndarray

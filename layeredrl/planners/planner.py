@@ -14,7 +14,12 @@ class Planner(ABC):
 
     A planner may remember each instance's last plan to start the next search from it.
     It never calls the encoder.
+
+    Attributes:
+        n_repeats: Decisions for which the first action of a plan is to be kept.
     """
+
+    n_repeats: int = 1
 
     @abstractmethod
     def plan(self, state: Tensor, context: Tensor, active: np.ndarray) -> Plan:

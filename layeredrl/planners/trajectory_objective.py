@@ -46,6 +46,7 @@ class TrajectoryObjective:
         context: Tensor,
         config: ObjectiveConfig,
         auxiliary_rewards: Sequence[AuxiliaryReward] = (),
+        n_repeats: int = 1,
     ):
         """Fix the start.
 
@@ -55,11 +56,13 @@ class TrajectoryObjective:
             context: Contexts (B, C).
             config: What counts.
             auxiliary_rewards: Further terms, added as they are.
+            n_repeats: Steps for which each action of a candidate is kept.
         """
         self._predictor = predictor
         self._state = state
         self._context = context
         self._config = config
+        self._n_repeats = n_repeats
         self._auxiliary_rewards = tuple(auxiliary_rewards)
         if config.gamma is not None:
             self._gamma = config.gamma
@@ -78,9 +81,22 @@ class TrajectoryObjective:
             Values (B, K).
         """
         batch, n_candidates = candidates.shape[:2]
-        actions = candidates.flatten(0, 1)
+        actions = self.repeated(candidates.flatten(0, 1))
         rollout, context = self.rollout(actions, n_candidates)
         return self.value(rollout, context, actions).view(batch, n_candidates)
+
+    def repeated(self, actions: Tensor) -> Tensor:
+        """Keep each action for as long as it is meant.
+
+        Args:
+            actions: Action features (R, T, A).
+
+        Returns:
+            Action features of each step of the model, (R, T * n_repeats, A).
+        """
+        if self._n_repeats == 1:
+            return actions
+        return actions.repeat_interleave(self._n_repeats, dim=1)
 
     def value(
         self, rollout: RewardedRollout, context: Tensor, actions: Tensor

@@ -30,6 +30,8 @@ class PlannerConfig:
 
     horizon: int = 15
     """Planned decisions T, at least 1."""
+    n_repeats: int = 1
+    """Steps of the model for which each planned decision is kept, at least 1."""
     warm_start: bool = True
     """Whether a search starts from the instance's last plan, shifted by one step."""
     time_budget: float | None = None
@@ -40,8 +42,11 @@ class PlannerConfig:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
-        if self.horizon < 1:
-            raise ConfigurationError(f"horizon must be at least 1, got {self.horizon}")
+        if min(self.horizon, self.n_repeats) < 1:
+            raise ConfigurationError(
+                "horizon and n_repeats must be at least 1, got "
+                f"{self.horizon} and {self.n_repeats}"
+            )
         if self.time_budget is not None and self.time_budget <= 0:
             raise ConfigurationError(
                 f"time_budget must be positive or None, got {self.time_budget}"
@@ -77,6 +82,7 @@ class TrajectoryPlanner(Planner):
         self.predictor = predictor
         self.optimizer = optimizer
         self.config = config
+        self.n_repeats = config.n_repeats
         self._auxiliary_rewards = tuple(auxiliary_rewards)
         self._generator = torch_generator(seed, predictor.device)
         self._initial_mean = optimizer.initial_mean(1, config.horizon)
@@ -105,6 +111,7 @@ class TrajectoryPlanner(Planner):
                 context.detach(),
                 self.config.objective,
                 self._auxiliary_rewards,
+                self.n_repeats,
             )
             index = torch.from_numpy(active).to(state.device)
             solution = self.optimizer.optimize(
@@ -117,7 +124,10 @@ class TrajectoryPlanner(Planner):
         with torch.no_grad():
             if self.config.warm_start:
                 self._remember(solution, index, active)
-            return Plan(solution.chosen, self._describe(solution, objective))
+            return Plan(
+                objective.repeated(solution.chosen),
+                self._describe(solution, objective),
+            )
 
     def reset(self, instances: np.ndarray) -> None:
         """Start the next search of these instances from nothing."""
@@ -173,11 +183,12 @@ class TrajectoryPlanner(Planner):
         self._carried[index] = carried
 
     def _describe(self, solution: Solution, objective: TrajectoryObjective) -> PlanInfo:
-        rollout, context = objective.rollout(solution.chosen)
+        actions = objective.repeated(solution.chosen)
+        rollout, context = objective.rollout(actions)
         return PlanInfo(
             mean=solution.mean,
             std=solution.std,
-            value=objective.value(rollout, context, solution.chosen),
+            value=objective.value(rollout, context, actions),
             predicted_return=objective.predicted_return(rollout).mean((1, 2)),
             predicted_states=rollout.state.mean((1, 2)),
             predicted_rewards=rollout.rew.mean((1, 2)),

@@ -633,7 +633,7 @@ def test_plans_in_flight_are_in_the_file(path):
     level = hierarchy.levels[0]
     assert isinstance(level, RunningPlannerLevel)
     hierarchy.save(path)
-    plans = load_checkpoint(path, "hierarchy")["state"]["levels"][0]["planner"]
+    plans = load_checkpoint(path, "hierarchy")["state"]["levels"][0]["planners"][0]
     assert plans["has_plan"].any()
     assert_same(plans, level.planner.state_dict())
     hierarchy.reset()

@@ -6,6 +6,7 @@ from gymnasium import spaces
 
 from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.levels import Exploration, LearningSchedule, PlannerLevel
+from layeredrl.planners import PlannerConfig
 from layeredrl.predictors import StaticPredictor
 from layeredrl.utils.schedules import PiecewiseSchedule
 from tests.levels.building import build, transition
@@ -222,6 +223,39 @@ def test_an_episodes_end_forgets_the_plans_of_these_instances_only():
     level.get_action(NOTHING, None, ALL)
     level.reset(np.array([2, 0]))
     assert level.planner.state_dict()["has_plan"].tolist() == [False, True, False]
+
+
+def test_keeps_planned_decisions_as_long_as_its_planner_says():
+    planner = partial(QUICK_CEM, config=PlannerConfig(horizon=3, n_repeats=3))
+    level = build(steady_level(partial_planner=planner), BOX)
+    first = live(level, 2, instances=np.array([1]))
+    decisions = live(level, 4)
+    np.testing.assert_array_equal(first[0], first[1])
+    np.testing.assert_array_equal(decisions[0, 1], first[0, 0])
+    assert (decisions[1, 1] != decisions[0, 1]).any()
+    np.testing.assert_array_equal(decisions[0, [0, 2]], decisions[2, [0, 2]])
+    assert (decisions[3, [0, 2]] != decisions[2, [0, 2]]).any()
+    level.reset(np.array([2]))
+    fresh = live(level, 1)
+    assert (fresh[0, 2] != decisions[3, 2]).any()
+    np.testing.assert_array_equal(fresh[0, 0], decisions[3, 0])
+
+
+def test_plans_with_another_planner_in_evaluation():
+    horizons = [PlannerConfig(horizon=horizon) for horizon in (2, 5)]
+    one, other = (partial(QUICK_CEM, config=config) for config in horizons)
+    recipe = steady_level(partial_planner=one, partial_eval_planner=other)
+    level = build(recipe, BOX)
+    lengths = []
+    for _ in range(2):
+        level.get_action(NOTHING, None, ALL)
+        lengths.append(level.last_plan[0].actions.shape[1])
+        level.eval()
+    assert lengths == [2, 5]
+    twin = build(recipe, BOX)
+    twin.load_state_dict(level.state_dict())
+    twin.eval()
+    np.testing.assert_array_equal(live(level, 2), live(twin, 2))
 
 
 def test_shows_its_last_plan():

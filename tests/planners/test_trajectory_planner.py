@@ -399,9 +399,11 @@ class TestRandomness:
         assert torch.equal(before, torch.get_rng_state())
 
 
-@pytest.mark.parametrize("wrong", [{"horizon": 0}, {"time_budget": 0.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"horizon": 0}, {"n_repeats": 0}, {"time_budget": 0.0}]
+)
 def test_impossible_numbers_are_named(wrong):
-    with pytest.raises(ConfigurationError, match=f"{next(iter(wrong))} must be"):
+    with pytest.raises(ConfigurationError, match=f"{next(iter(wrong))} .*must be"):
         PlannerConfig(**wrong)
 
 
@@ -409,3 +411,19 @@ def test_takes_any_optimizer(scene):
     low, high = np.full(2, -1.0), np.full(2, 1.0)
     planner = TrajectoryPlanner(worlds.predictor(), ICEM(low, high), N, seed())
     assert planner.plan(*scene, np.arange(N)).actions.shape == (N, 15, 2)
+
+
+def test_kept_decisions_are_imagined_for_as_long_as_they_are_kept(scene):
+    long, _ = given(candidates=worlds.directions(T).repeat_interleave(3, dim=-2))
+    kept, _ = given(n_repeats=3)
+    assert kept.n_repeats == 3
+    plan = kept.plan(*scene, np.arange(N))
+    assert plan.actions.shape == (N, 3 * T, 2)
+    torch.testing.assert_close(plan.actions[:, ::3], plan.actions[:, 2::3])
+    assert plan.info.predicted_states.shape == (N, 3 * T + 1, 2)
+    assert plan.info.mean.shape == (N, T, 2)
+    reference = TrajectoryPlanner(
+        worlds.predictor(), long.optimizer, N, seed(), PlannerConfig(horizon=3 * T)
+    ).plan(*scene, np.arange(N))
+    torch.testing.assert_close(plan.actions, reference.actions)
+    torch.testing.assert_close(plan.info.value, reference.info.value)
