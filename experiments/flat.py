@@ -49,6 +49,7 @@ class FlatArguments(RunArguments):
 
 
 _SMALL = ("hidden_sizes=(64, 64)", "lr=1e-3")
+_WIDE = ("hidden_sizes=(256, 256)", "lr=1e-3")
 _GRU = ("traj_encoder=gru", "learning_rate=1e-3")
 _SAC_MEDIUM = FlatArguments(
     env_id="Maze2D-Medium-v0",
@@ -73,7 +74,7 @@ _TDMPC2_MEDIUM = FlatArguments(
     checkpoint_interval=25_000,
 )
 PRESETS = {
-    "sac-pendulum": FlatArguments(learner_options=_SMALL),
+    "sac-pendulum": FlatArguments(learner_options=_WIDE),
     "ppo-cartpole": FlatArguments(
         env_id="CartPole-v1",
         learner="ppo",
@@ -88,15 +89,16 @@ PRESETS = {
         learner="dqn",
         learner_options=(
             "hidden_sizes=(256, 256)",
-            "lr=1e-3",
-            "target_update_interval=128",
+            "lr=3e-4",
+            "n_steps=3",
+            "target_update_interval=250",
             "epsilon=1.0 -> 0.04 in 10000",
         ),
         n_envs=8,
         learn_interval=256,
         updates_per_env_step=0.5,
         batch_size=64,
-        total_env_steps=60_000,
+        total_env_steps=80_000,
         test_interval=20_000,
     ),
     "td3-inverted-pendulum": FlatArguments(
@@ -108,7 +110,7 @@ PRESETS = {
     ),
     "sac-fetch-reach": FlatArguments(
         env_id="FetchReach-v4",
-        learner_options=("hidden_sizes=(256, 256)", "lr=1e-3", "gamma=0.98"),
+        learner_options=(*_WIDE, "gamma=0.98"),
         hindsight_ratio=0.8,
         n_envs=4,
         total_env_steps=18_000,
