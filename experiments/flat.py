@@ -51,6 +51,8 @@ class FlatArguments(RunArguments):
 _SMALL = ("hidden_sizes=(64, 64)", "lr=1e-3")
 _WIDE = ("hidden_sizes=(256, 256)", "lr=1e-3")
 _GRU = ("traj_encoder=gru", "learning_rate=1e-3")
+# A policy that is sure of a wrong choice must be able to learn.
+_UNCLIPPED = ("Discrete.clip_prob_low=1e-6", "Discrete.clip_prob_high=0.999999")
 _SAC_MEDIUM = FlatArguments(
     env_id="Maze2D-Medium-v0",
     learner_options=_SMALL,
@@ -149,13 +151,21 @@ PRESETS = {
         env_id="TMaze-v0",
         env_kwargs=("corridor_length=30",),
         learner="sequence",
-        learner_options=_GRU,
+        learner_options=(
+            *_GRU,
+            "entropy_coeff=0.05",
+            "tau=0.03",
+            "exploration=0.1 -> 0.02 in 20000",
+        ),
+        gin=_UNCLIPPED,
+        warm_up_env_steps=10_000,
+        hold=30,
         n_envs=16,
         batch_size=32,
-        updates_per_env_step=0.03,
+        updates_per_env_step=0.08,
         learn_interval=256,
-        total_env_steps=60_000,
-        test_interval=20_000,
+        total_env_steps=50_000,
+        test_interval=10_000,
     ),
     "sequence-cartpole": FlatArguments(
         env_id="CartPoleNoVelocity-v0",

@@ -46,6 +46,8 @@ class SkillArguments(RunArguments):
     latent state."""
     n_skill_samples: int = 32
     """Other skills that a skill is held against."""
+    clip: float = 50.0
+    """Largest absolute score [nats]."""
     potential_differences: bool = False
     """Whether payment is spread over the skill."""
     n_value_samples: int = 4
@@ -140,6 +142,7 @@ class SkillArguments(RunArguments):
             "n_skills": self.n_skills or None,
             "control_interval": self.control_interval,
             "n_skill_samples": self.n_skill_samples,
+            "clip": self.clip,
             "fixed_std": self.repulsion(),
             "learner": choose_learner(self.learner, self.learner_options),
             "relabel_ratio": self.relabel_ratio,
