@@ -140,7 +140,6 @@ class SkillArguments(RunArguments):
         return {
             "skill_dim": self.skill_dim,
             "n_skills": self.n_skills or None,
-            "control_interval": self.control_interval,
             "n_skill_samples": self.n_skill_samples,
             "clip": self.clip,
             "fixed_std": self.repulsion(),
@@ -157,12 +156,15 @@ class SkillArguments(RunArguments):
         }
 
 
-def planner_level(arguments: SkillArguments, env: VectorEnv) -> Level:
+def planner_level(
+    arguments: SkillArguments, env: VectorEnv, n_repeats: int = 1
+) -> Level:
     """Describe the planner over skills.
 
     Args:
         arguments: Concrete choices.
         env: Where it will act.
+        n_repeats: Decisions for which it keeps a skill.
 
     Returns:
         The level on top.
@@ -172,6 +174,7 @@ def planner_level(arguments: SkillArguments, env: VectorEnv) -> Level:
         partial_optimizer=choose_optimizer(arguments, arguments.n_skills > 0),
         config=PlannerConfig(
             horizon=arguments.horizon,
+            n_repeats=n_repeats,
             objective=ObjectiveConfig(
                 terminal_value=arguments.use_value,
                 disagreement_weight=arguments.disagreement_weight,
@@ -184,7 +187,8 @@ def planner_level(arguments: SkillArguments, env: VectorEnv) -> Level:
         exploration=Exploration(
             warm_up_env_steps=arguments.plan_from_env_steps,
             random_probability=arguments.random_probability,
-            random_duration=arguments.random_duration,
+            random_duration=arguments.random_duration * n_repeats,
+            hold=n_repeats,
             noise_std=0.0 if arguments.n_skills else arguments.noise_std,
         ),
         learning=LearningSchedule(

@@ -22,6 +22,7 @@ def build_levels(arguments: SkillArguments, env: VectorEnv) -> list[Level]:
         The descriptions, from top to bottom.
     """
     skills = SPlaTESLevel(
+        control_interval=arguments.control_interval,
         potential_differences=arguments.potential_differences,
         n_value_samples=arguments.n_value_samples,
         **arguments.skill_options(),

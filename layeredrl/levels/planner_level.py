@@ -23,9 +23,6 @@ class PlannerLevel(Level):
     partial_planner: Callable[..., Planner] = CEMPlanner
     """Called with ``predictor=, action_space=, n_instances=, seed=``; returns the planner,
     for example ``partial(CEMPlanner, config=PlannerConfig(horizon=10))``."""
-    partial_eval_planner: Callable[..., Planner] | None = None
-    """The same for the planner in evaluation, which may search more; ``None`` for the same
-    one."""
     exploration: Exploration = field(default_factory=Exploration)
     """When it acts at random instead."""
     learning: LearningSchedule = field(default_factory=LearningSchedule)
@@ -35,6 +32,9 @@ class PlannerLevel(Level):
     use_mean_reward: bool = True
     """Whether a decision's reward is the mean over its environment steps; else their
     discounted sum. The mean suits decisions of equal length."""
+    partial_eval_planner: Callable[..., Planner] | None = None
+    """Like ``partial_planner``, for the planner in evaluation, which may search more; ``None`` for the same
+    one."""
 
     def __post_init__(self) -> None:
         """Refuse a buffer of no size."""

@@ -1,0 +1,51 @@
+"""Plan with skills whose every step is predictable (DADS), the baseline of SPlaTES."""
+
+from gymnasium.vector import VectorEnv
+
+from experiments.arguments import parse_arguments
+from experiments.figures import draw_planner_run
+from experiments.skills import SkillArguments, planner_level
+from experiments.training import main, run_and_report
+from layeredrl.levels import DADSLevel, Level
+
+PRESETS = {
+    "maze-medium": SkillArguments(
+        fixed_std=(0.2, 0.1, 10_000),
+        horizon=5,
+        skill_batch_size=500,
+        learner_options=("hidden_sizes=(64, 64)", "lr=1e-3", "alpha=0.03"),
+        buffer_size=200_000,
+    )
+}
+
+
+def build_levels(arguments: SkillArguments, env: VectorEnv) -> list[Level]:
+    """Describe planner and skills.
+
+    The model predicts single steps, so the planner decides at each of them, but keeps a
+    skill for ``control_interval`` of them.
+
+    Args:
+        arguments: Concrete choices.
+        env: Where they will act.
+
+    Returns:
+        The descriptions, from top to bottom.
+    """
+    planner = planner_level(arguments, env, n_repeats=arguments.control_interval)
+    return [planner, DADSLevel(**arguments.skill_options())]
+
+
+def run() -> None:
+    """Read the command line and run the experiment."""
+    arguments = parse_arguments(SkillArguments, PRESETS, str(__doc__))
+    run_and_report(
+        "dads",
+        arguments,
+        lambda env: build_levels(arguments, env),
+        draw_planner_run,
+    )
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,93 @@
+import dataclasses
+
+import pytest
+
+from experiments import dads, splates
+from experiments.environments import make_vector_env
+from experiments.figures import draw_planner_run
+from experiments.skills import SkillArguments
+from experiments.training import run_and_report
+from layeredrl.errors import SpaceError
+from layeredrl.hierarchies import Hierarchy
+from tests.experiments.finished_runs import check_learned
+
+TINY = SkillArguments(
+    env_kwargs=("max_episode_steps=25",),
+    n_envs=2,
+    total_env_steps=120,
+    control_interval=4,
+    sb_start_duration=40,
+    warm_up_env_steps=8,
+    plan_from_env_steps=40,
+    learn_interval=40,
+    skill_updates_per_env_step=0.1,
+    skill_batch_size=4,
+    n_skill_samples=3,
+    batch_size=8,
+    model_batch_size=8,
+    horizon=2,
+    n_candidates=8,
+    n_iterations=1,
+    log_interval=40,
+    test_interval=60,
+    n_test_episodes=2,
+    n_eval_episodes=2,
+    n_eval_envs=2,
+)
+VARIANTS = {
+    "splates": (splates, {}),
+    "spread": (splates, {"potential_differences": True, "whiten": True}),
+    "discrete": (splates, {"n_skills": 4, "sb_start_duration": 0, "n_models": 2}),
+    "tdmpc2": (
+        splates,
+        {"learner": "tdmpc2", "learner_options": ("use_policy=True",)},
+    ),
+    "known": (splates, {"known_reward": True, "use_value": True}),
+    "dads": (dads, {"learner_options": ("hidden_sizes=(8,)",)}),
+}
+MODULES = {"splates": splates, "dads": dads}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_each_variant_runs_and_can_be_loaded(variant, tmp_path):
+    module, options = VARIANTS[variant]
+    arguments = dataclasses.replace(TINY, run_dir=tmp_path / "run", **options)
+    run_and_report(
+        variant,
+        arguments,
+        lambda env: module.build_levels(arguments, env),
+        draw_planner_run,
+    )
+    check_learned(arguments, level=1)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_presets_can_be_built(name):
+    for arguments in MODULES[name].PRESETS.values():
+        env = make_vector_env(arguments.env_id, 2, {})
+        hierarchy = Hierarchy(MODULES[name].build_levels(arguments, env), env)
+        assert len(hierarchy.levels) == 2
+        env.close()
+
+
+def test_a_planner_over_skills_without_memory_of_steps_keeps_its_skills():
+    arguments = dataclasses.replace(TINY, plan_from_env_steps=0)
+    env = make_vector_env(arguments.env_id, 2, {})
+    obs, _ = env.reset(seed=0)
+    hierarchy = Hierarchy(dads.build_levels(arguments, env), env)
+    planner = hierarchy.levels[0]
+    kept = []
+    for _ in range(8):
+        action = hierarchy.get_action(obs)
+        kept.append(planner.state_dict()["kept"])
+        obs, *rest, _ = env.step(action)
+        hierarchy.process_transition(obs, *rest)
+    for i in range(8):
+        assert (kept[i] == kept[i // 4 * 4]).all()
+    assert (kept[4] != kept[0]).any()
+
+
+def test_environments_without_goals_are_refused():
+    env = make_vector_env("CartPole-v1", 2, {})
+    with pytest.raises(SpaceError, match="goal-based"):
+        splates.build_levels(TINY, env)
