@@ -11,7 +11,7 @@ from experiments.learners import LearnerName, choose_learner
 from experiments.search_methods import OptimizerName, choose_optimizer
 from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
-from layeredrl.nets import FixedEncoderNet, ValueNet
+from layeredrl.nets import FixedEncoderNet, ProbFCDynamics, ValueNet
 from layeredrl.planners import ObjectiveConfig, OptimizerPlanner, PlannerConfig
 from layeredrl.predictors import (
     PredictorFactory,
@@ -62,6 +62,8 @@ class SkillArguments(RunArguments):
     """Ensemble members of the skill model."""
     n_modes: int = 1
     """Modes per member."""
+    n_frequencies: int = 3
+    """Sines and cosines of the latent state that the skill model sees beside it."""
     model_lr: float = 3e-3
     """Learning rate of the skill model."""
     known_reward: bool = False
@@ -225,8 +227,12 @@ def skill_predictor(arguments: SkillArguments, env: VectorEnv) -> PredictorFacto
         sb_start_duration=arguments.sb_start_duration,
         sb_gain=arguments.sb_gain,
     )
+    # What a skill does does not depend on where the agent is to go.
+    dynamics = partial(
+        ProbFCDynamics, n_frequencies=arguments.n_frequencies, sees_context=False
+    )
     return PredictorFactory(
-        partial(ProbabilisticEnsemble, config=model),
+        partial(ProbabilisticEnsemble, partial_net=dynamics, config=model),
         ValueNet if arguments.use_value else None,
         (
             known_reward_for(env, state)

@@ -33,8 +33,8 @@ class PlannerLevel(Level):
     """Whether a decision's reward is the mean over its environment steps; else their
     discounted sum. The mean suits decisions of equal length."""
     partial_eval_planner: Callable[..., Planner] | None = None
-    """Like ``partial_planner``, for the planner in evaluation, which may search more; ``None`` for the same
-    one."""
+    """Like ``partial_planner``, for the planner in evaluation, which may search more;
+    ``None`` for the same one."""
 
     def __post_init__(self) -> None:
         """Refuse a buffer of no size."""

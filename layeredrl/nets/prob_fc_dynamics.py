@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import gin
+import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
+from layeredrl.errors import ConfigurationError
 from layeredrl.nets.member_stack import MemberBatched
 from layeredrl.nets.mlp import MLP
 from layeredrl.utils.spaces import action_dim
@@ -44,6 +46,8 @@ class ProbFCDynamics(nn.Module, MemberBatched):
         n_modes: int,
         hidden_sizes: Sequence[int] = (128, 128),
         activation: Callable[[], nn.Module] = nn.SiLU,
+        n_frequencies: int = 0,
+        sees_context: bool = True,
     ):
         """Build the network.
 
@@ -54,11 +58,27 @@ class ProbFCDynamics(nn.Module, MemberBatched):
             n_modes: Number of mixture modes N.
             hidden_sizes: Widths of the hidden layers.
             activation: Makes the activations.
+            n_frequencies: Sines and cosines of the normalised state that are seen beside
+                it, each of twice the frequency of the one before (Mildenhall et al. 2020,
+                equation 4, from 1 rad on): so that what depends on places sharply, as
+                walls do, is learned from few data.
+            sees_context: Whether what happens may depend on the context.
+
+        Raises:
+            ConfigurationError: If ``n_frequencies`` is negative.
         """
+        if n_frequencies < 0:
+            raise ConfigurationError(
+                f"n_frequencies must not be negative, got {n_frequencies}"
+            )
         super().__init__()
         self.n_modes = n_modes
         self.state_dim = int(state_space.shape[0])
-        in_dim = self.state_dim + int(context_space.shape[0]) + action_dim(action_space)
+        self.n_frequencies, self.sees_context = n_frequencies, sees_context
+        n_context, n_action = int(context_space.shape[0]), action_dim(action_space)
+        self._parts = [self.state_dim, n_context, n_action]
+        in_dim = self.state_dim * (1 + 2 * n_frequencies) + n_action
+        in_dim += n_context if sees_context else 0
         self._splits = [n_modes * self.state_dim, n_modes, n_modes * self.state_dim, 1]
         self.mlp = MLP(in_dim, hidden_sizes, sum(self._splits), activation)
 
@@ -72,7 +92,8 @@ class ProbFCDynamics(nn.Module, MemberBatched):
         Returns:
             Mixture parameters (..., N, Z) and so on.
         """
-        mean, logits, raw_std, term_logit = self.mlp(x).split(self._splits, dim=-1)
+        out = self.mlp(self._features(x))
+        mean, logits, raw_std, term_logit = out.split(self._splits, dim=-1)
         modes = (self.n_modes, self.state_dim)
         return MixtureParameters(
             mean.unflatten(-1, modes),
@@ -80,3 +101,12 @@ class ProbFCDynamics(nn.Module, MemberBatched):
             raw_std.unflatten(-1, modes),
             term_logit.squeeze(-1),
         )
+
+    def _features(self, x: Tensor) -> Tensor:
+        if self.n_frequencies == 0 and self.sees_context:
+            return x
+        state, context, action = x.split(self._parts, dim=-1)
+        phases = [2.0**i * state for i in range(self.n_frequencies)]
+        waves = [wave(phase) for phase in phases for wave in (torch.sin, torch.cos)]
+        seen = [context] if self.sees_context else []
+        return torch.cat([state, *waves, *seen, action], dim=-1)

@@ -23,15 +23,19 @@ class OwnNet(nn.Module):
         return MixtureParameters(y, y.exp(), y + 1, y.sum(-1))
 
 
-def dynamics(activation=nn.SiLU):
+def dynamics(activation=nn.SiLU, **options):
     return ProbFCDynamics(
-        unbounded(2), unbounded(0), ACTIONS, 3, hidden_sizes=(8,), activation=activation
+        *(unbounded(2), unbounded(0), ACTIONS, 3),
+        hidden_sizes=(8,),
+        activation=activation,
+        **options,
     )
 
 
 NETS = {
     "own": (OwnNet, False),
     "ours": (dynamics, True),
+    "ours with waves": (partial(dynamics, n_frequencies=2), True),
     "ours with weights in the activation": (partial(dynamics, nn.PReLU), False),
     "ours with normalisation": (
         partial(dynamics, lambda: nn.Sequential(nn.LayerNorm(8), nn.SiLU())),
