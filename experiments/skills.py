@@ -1,6 +1,7 @@
 """A planner over learned skills: what the experiments with them have in common."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from experiments.search_methods import OptimizerName, choose_optimizer
 from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
 from layeredrl.nets import FixedEncoderNet, ProbFCDynamics, ValueNet
-from layeredrl.planners import ObjectiveConfig, OptimizerPlanner, PlannerConfig
+from layeredrl.planners import ObjectiveConfig, OptimizerPlanner, Planner, PlannerConfig
 from layeredrl.predictors import (
     PredictorFactory,
     get_default_predictor_factory,
@@ -80,6 +81,10 @@ class SkillArguments(RunArguments):
     """Candidate sequences of skills per iteration."""
     n_iterations: int = 4
     """Iterations per plan."""
+    n_eval_candidates: int = 256
+    """Candidate sequences per iteration in tests and evaluation."""
+    n_eval_iterations: int = 6
+    """Iterations per plan in tests and evaluation."""
     noise_beta: float = 2.0
     """Colour of iCEM's noise along time; 0 is white, more is slower."""
     disagreement_weight: float = 0.0
@@ -171,21 +176,15 @@ def planner_level(
     Returns:
         The level on top.
     """
-    planner = partial(
-        OptimizerPlanner,
-        partial_optimizer=choose_optimizer(arguments, arguments.n_skills > 0),
-        config=PlannerConfig(
-            horizon=arguments.horizon,
-            n_repeats=n_repeats,
-            objective=ObjectiveConfig(
-                terminal_value=arguments.use_value,
-                disagreement_weight=arguments.disagreement_weight,
-            ),
-        ),
+    thorough = replace(
+        arguments,
+        n_candidates=arguments.n_eval_candidates,
+        n_iterations=arguments.n_eval_iterations,
     )
     return PlannerLevel(
         predictor_factory=skill_predictor(arguments, env),
-        partial_planner=planner,
+        partial_planner=_planner(arguments, n_repeats),
+        partial_eval_planner=_planner(thorough, n_repeats),
         exploration=Exploration(
             warm_up_env_steps=arguments.plan_from_env_steps,
             random_probability=arguments.random_probability,
@@ -201,6 +200,21 @@ def planner_level(
             model_batch_size=arguments.model_batch_size,
         ),
         buffer_size=arguments.buffer_size,
+    )
+
+
+def _planner(arguments: SkillArguments, n_repeats: int) -> Callable[..., Planner]:
+    return partial(
+        OptimizerPlanner,
+        partial_optimizer=choose_optimizer(arguments, arguments.n_skills > 0),
+        config=PlannerConfig(
+            horizon=arguments.horizon,
+            n_repeats=n_repeats,
+            objective=ObjectiveConfig(
+                terminal_value=arguments.use_value,
+                disagreement_weight=arguments.disagreement_weight,
+            ),
+        ),
     )
 
 
