@@ -39,23 +39,23 @@ class SkillArguments(RunArguments):
     """Number of discrete skills; 0 for continuous ones."""
     control_interval: int = 10
     """Decisions per skill."""
-    fixed_std: tuple[float, float, int] = (1.5, 0.7, 10_000)
+    fixed_std: tuple[float, float, int] = (0.7, 0.2, 10_000)
     """Length at which skills repel each other: at the start, in the end, and environment
     steps between."""
     whiten: bool = False
     """Whether that is measured in units of the standardised change, else in those of the
     latent state."""
-    n_skill_samples: int = 32
+    n_skill_samples: int = 16
     """Other skills that a skill is held against."""
-    clip: float = 50.0
+    clip: float = 4.0
     """Largest absolute score [nats]."""
     potential_differences: bool = False
     """Whether payment is spread over the skill."""
     n_value_samples: int = 4
     """Skills over which the value at the end of a skill is averaged."""
-    relabel_ratio: float = 0.5
+    relabel_ratio: float = 0.8
     """Share of sampled skills that are learned from as if another had been asked for."""
-    sb_start_duration: int = 10_000
+    sb_start_duration: int = 8000
     """Environment steps of the symmetry-breaking start; 0 turns it off."""
     sb_gain: float = 1.73
     """Length of the normalised change that a skill of length one causes in it."""
@@ -75,15 +75,15 @@ class SkillArguments(RunArguments):
     """Discount of the value, used with ``use_value``."""
     optimizer: OptimizerName = "icem"
     """How plans are searched; discrete skills always use the categorical CEM."""
-    horizon: int = 15
+    horizon: int = 18
     """Planned skills."""
-    n_candidates: int = 256
+    n_candidates: int = 64
     """Candidate sequences of skills per iteration."""
-    n_iterations: int = 4
+    n_iterations: int = 3
     """Iterations per plan."""
-    n_eval_candidates: int = 256
+    n_eval_candidates: int = 128
     """Candidate sequences per iteration in tests and evaluation."""
-    n_eval_iterations: int = 6
+    n_eval_iterations: int = 4
     """Iterations per plan in tests and evaluation."""
     noise_beta: float = 2.0
     """Colour of iCEM's noise along time; 0 is white, more is slower."""
@@ -91,7 +91,7 @@ class SkillArguments(RunArguments):
     """Weight of member disagreement in the objective; negative is a penalty."""
     warm_up_env_steps: int = 2000
     """Environment steps in which actions are random."""
-    plan_from_env_steps: int = 10_000
+    plan_from_env_steps: int = 8000
     """Environment steps in which skills are random."""
     hold: int = 5
     """Steps for which a random action is kept."""
@@ -103,29 +103,35 @@ class SkillArguments(RunArguments):
     """Noise on planned skills while training, in half ranges."""
     learner: LearnerName = "sac"
     """How skills learn, off-policy."""
-    learner_options: tuple[str, ...] = ("hidden_sizes=(64, 64)", "lr=1e-3", "n_steps=5")
+    learner_options: tuple[str, ...] = (
+        "hidden_sizes=(64, 64)",
+        "lr=1e-3",
+        "n_steps=10",
+        "gamma=0.9",
+        "alpha=0.03",
+    )
     """Fields of its configuration as ``name=value``."""
-    skill_updates_per_env_step: float = 0.5
+    skill_updates_per_env_step: float = 0.25
     """Updates of the skills per environment step."""
-    skill_batch_size: int = 25
+    skill_batch_size: int = 50
     """Whole skills per update."""
-    freeze_env_steps: int | None = None
+    freeze_env_steps: int | None = 20_000
     """Environment steps after which skills stay as they are."""
-    model_updates_per_env_step: float = 0.25
+    model_updates_per_env_step: float = 0.5
     """Updates of the skill model and reward per environment step."""
     batch_size: int = 128
     """Transitions per update of reward and value."""
     model_batch_size: int = 128
     """Transitions per update of the skill model."""
-    buffer_size: int = 20_000
+    buffer_size: int = 6000
     """Skills kept for learning the model."""
     learn_interval: int = 160
     """Environment steps between bursts of updates."""
     n_envs: int = 16
     """Environment instances that collect experience."""
-    total_env_steps: int = 40_000
+    total_env_steps: int = 100_000
     """Environment steps of training, over all instances."""
-    test_interval: int = 10_000
+    test_interval: int = 20_000
     """Environment steps between periodic tests; 0 for none."""
     checkpoint_interval: int = 20_000
     """Environment steps between checkpoints; 0 for none but the one at Ctrl-C."""
