@@ -20,6 +20,7 @@ from layeredrl.collectors import Step, evaluate  # noqa: E402
 from layeredrl.hierarchies import Hierarchy  # noqa: E402
 from layeredrl.levels import RunningPlannerLevel  # noqa: E402
 from layeredrl.predictors import Predictor  # noqa: E402
+from layeredrl.types import Plan  # noqa: E402
 
 ACTUAL, PREDICTED, GOAL = "#1f4e79", "#d1662a", "#2f8f4e"
 _MOST_FEATURES = 4
@@ -53,7 +54,8 @@ def draw_planner_run(run: TrainedRun) -> None:
     assert isinstance(level, RunningPlannerLevel)
     horizon = len(recording.plans[0]) - 1
     _show(run, "plan", plan_figure(recording))
-    _show(run, "model", model_figure(recording, level.predictor, horizon))
+    if level.planner.n_repeats == 1:  # else the model's steps are not those of plans
+        _show(run, "model", model_figure(recording, level.predictor, horizon))
     draw_learning_curve(run)
 
 
@@ -91,13 +93,14 @@ def record_episode(run: TrainedRun) -> Recording:
 
 
 class _Watcher:
-    """Records the first instance of a single-level planner."""
+    """Records the plans made for the first instance by the level on top."""
 
     def __init__(self, agent: Hierarchy):
         level = agent.levels[0]
         assert isinstance(level, RunningPlannerLevel)
         self._level = level
         self._over = False
+        self._seen: Plan | None = None
         self.recording = Recording()
 
     def __call__(
@@ -108,6 +111,10 @@ class _Watcher:
         plan, instances = self._level.last_plan
         context = self._level.last_context
         assert context is not None
+        self._over = bool(step.terminated[0] or step.truncated[0])
+        if plan is self._seen or 0 not in instances:
+            return
+        self._seen = plan
         row = int(np.flatnonzero(instances == 0)[0])
         states = plan.info.predicted_states[row].cpu().numpy()
         if not self.recording.states:
@@ -116,7 +123,6 @@ class _Watcher:
         self.recording.states.append(states[0])
         self.recording.contexts.append(context[row].cpu().numpy())
         self.recording.actions.append(plan.actions[row, 0].cpu().numpy())
-        self._over = bool(step.terminated[0] or step.truncated[0])
 
 
 def _told_goal(obs: Any, state: np.ndarray) -> np.ndarray | None:
@@ -156,7 +162,7 @@ def plan_figure(recording: Recording) -> Figure:
         plane.axis("off")
     for i, panel in enumerate(panels):
         _draw_feature(panel, recording, actual, shown, i)
-    panels[-1].set_xlabel("environment step")
+    panels[-1].set_xlabel("plan")
     panels[0].legend(loc="upper right", fontsize=8, frameon=False)
     figure.suptitle("What was planned, and what happened", fontsize=12)
     return figure
@@ -227,7 +233,7 @@ def model_figure(
             start + np.arange(len(row)), row[:, 0], color=PREDICTED, lw=1, alpha=0.7
         )
     right.plot(actual[:, 0], color=ACTUAL, lw=2)
-    right.set(xlabel="environment step", ylabel="latent feature 0")
+    right.set(xlabel="plan", ylabel="latent feature 0")
     figure.suptitle("Open-loop predictions of the learned model", fontsize=12)
     return figure
 

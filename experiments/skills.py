@@ -36,7 +36,8 @@ class SkillArguments(RunArguments):
     skill_dim: int = 2
     """Features of a skill."""
     n_skills: int = 0
-    """Number of discrete skills; 0 for continuous ones."""
+    """Number of discrete skills; 0 for continuous ones. More than the latent state has
+    features need ``sb_start_duration=0``."""
     control_interval: int = 10
     """Decisions per skill."""
     fixed_std: tuple[float, float, int] = (0.7, 0.2, 10_000)
@@ -96,7 +97,7 @@ class SkillArguments(RunArguments):
     hold: int = 5
     """Steps for which a random action is kept."""
     random_probability: float = 0.05
-    """Chance that a planning instance starts a random phase at a decision."""
+    """Chance that a planning instance starts a random phase when a skill is over."""
     random_duration: int = 3
     """Skills of a random phase."""
     noise_std: float = 0.1
@@ -193,7 +194,7 @@ def planner_level(
         partial_eval_planner=_planner(thorough, n_repeats),
         exploration=Exploration(
             warm_up_env_steps=arguments.plan_from_env_steps,
-            random_probability=arguments.random_probability,
+            random_probability=arguments.random_probability / n_repeats,
             random_duration=arguments.random_duration * n_repeats,
             hold=n_repeats,
             noise_std=0.0 if arguments.n_skills else arguments.noise_std,

@@ -170,7 +170,7 @@ class RunningPolicyLevel(LearningLevel):
 
     def _take_updates(self, n_updates: int, n_total_env_steps: int) -> dict[str, float]:
         found: dict[str, list[torch.Tensor]] = {}
-        for batch in self._batches(n_updates):
+        for batch in self._batches(n_updates, n_total_env_steps):
             for name, value in self.learner.update(batch).items():
                 found.setdefault(name, []).append(value)  # not every update has all
         return {
@@ -183,7 +183,9 @@ class RunningPolicyLevel(LearningLevel):
         is_over = self._pursuits.n_decisions[instances] >= self._recipe.n_decisions
         return is_over | self._recipe.objective.is_done(next_seen)
 
-    def _batches(self, n_updates: int) -> Iterator[TrajectoryBatch]:
+    def _batches(
+        self, n_updates: int, n_total_env_steps: int
+    ) -> Iterator[TrajectoryBatch]:
         """Give each update what it learns from."""
         return (self._batch() for _ in range(n_updates))
 

@@ -95,14 +95,16 @@ class RunningSkillLevel(RunningPolicyLevel):
         numbers = super()._take_updates(n_updates, n_total_env_steps)
         return numbers | {"skill/score": float(self._replay.score)}
 
-    def _batches(self, n_updates: int) -> Iterator[TrajectoryBatch]:
+    def _batches(
+        self, n_updates: int, n_total_env_steps: int
+    ) -> Iterator[TrajectoryBatch]:
         assert self.buffer is not None
         return self._replay.batches(
             self.buffer,
             self.learner,
             n_updates,
             self._schedule.batch_size,
-            self.n_env_steps,
+            n_total_env_steps,
         )
 
 

@@ -46,7 +46,7 @@ class SkillLevel(Level):
     is not known; 0 to bootstrap as if the skill went on."""
     relabel_ratio: float = 0.5
     """Share of sampled skills that are learned from as if another one had been asked for,
-    [0, 1]."""
+    [0, 1]. Returns of several steps then hold actions that were meant for another skill."""
     exploration: Exploration = field(default_factory=Exploration)
     """When it acts at random instead of asking the policy."""
     learning: LearningSchedule = field(
@@ -54,7 +54,8 @@ class SkillLevel(Level):
             updates_per_env_step=0.5, batch_size=25
         )
     )
-    """When and how much it learns; a batch counts whole skills."""
+    """When and how much it learns; a batch counts whole skills, or stretches of them if
+    the learner does not learn from whole ones."""
     freeze_env_steps: int | None = None
     """Environment steps after which skills stay as they are; ``None`` for never."""
     buffer_size: int = 1_000_000
@@ -66,6 +67,12 @@ class SkillLevel(Level):
             raise ConfigurationError(
                 "control_interval and buffer_size must be at least 1, got "
                 f"{self.control_interval} and {self.buffer_size}"
+            )
+        if self.objective.is_stepwise and self.control_interval != 1:
+            raise ConfigurationError(
+                f"{type(self.objective).__name__} scores single decisions, so the level "
+                "above has to decide at each of them: control_interval must be 1, got "
+                f"{self.control_interval}; n_repeats of a planner keeps its decisions"
             )
         if not 0.0 <= self.termination_probability < 1.0:
             raise ConfigurationError(

@@ -8,9 +8,12 @@ from gymnasium import spaces
 
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners import LearnerConfig, SACConfig, TDMPC2Config
+from layeredrl.levels.learning_schedule import LearningSchedule
 from layeredrl.levels.skill_level import SkillLevel
 from layeredrl.objectives import DADS, SPlaTES
 from layeredrl.utils.schedules import Schedule
+
+_DADS_LEARNING = LearningSchedule(updates_per_env_step=0.5, batch_size=256)
 
 
 def SPlaTESLevel(
@@ -23,7 +26,7 @@ def SPlaTESLevel(
     fixed_std: Schedule | float = 0.1,
     potential_differences: bool = False,
     learner: LearnerConfig | None = None,
-    policy_only: bool = False,
+    policy_only: bool = True,
     **options: Any,
 ) -> SkillLevel:
     """Describe a level whose skills are predictable as a whole and correct themselves.
@@ -41,7 +44,8 @@ def SPlaTESLevel(
             change; or a schedule of it by environment steps.
         potential_differences: Whether payment is spread over the skill.
         learner: How the policy learns; ``None`` for a small SAC.
-        policy_only: Whether a learner that could plan acts by its policy alone.
+        policy_only: Whether a learner that could plan (TD-MPC2) acts by its policy alone.
+            When it plans, it imagines that progress and way stay what they are.
         **options: Other fields of :class:`SkillLevel`.
 
     Returns:
@@ -69,7 +73,6 @@ def SPlaTESLevel(
 def DADSLevel(
     skill_dim: int = 2,
     n_skills: int | None = None,
-    control_interval: int = 1,
     n_skill_samples: int = 100,
     clip: float = 50.0,
     reward_offset: float = 1.0,
@@ -87,7 +90,6 @@ def DADSLevel(
     Args:
         skill_dim: Features of a continuous skill, in [-1, 1].
         n_skills: Number of discrete skills; ``None`` for continuous ones.
-        control_interval: Decisions between two of the level above, at most.
         n_skill_samples: Other skills that a skill is held against.
         clip: Largest absolute score [nats].
         reward_offset: Added to standardised scores.
@@ -113,8 +115,8 @@ def DADSLevel(
         objective=objective,
         learner=_learner(learner, policy_only, n_steps=1),
         skill_space=_skill_space(skill_dim, n_skills),
-        control_interval=control_interval,
-        **{"n_value_samples": 0, **options},
+        control_interval=1,
+        **{"n_value_samples": 0, "learning": _DADS_LEARNING, **options},
     )
 
 

@@ -155,8 +155,9 @@ class SkillReplay:
         )
         if is_paid.any():
             paid = torch.from_numpy(is_paid).to(score.device)
-            self._standardizer.update(score[paid], n_batches)
-            self.score = score[paid].mean()
+            what_is_paid = score[paid]
+            self._standardizer.update(what_is_paid, n_batches)
+            self.score = what_is_paid.mean()
             offset = self._objective.reward_offset
             score = (self._standardizer(score) + offset) * paid
         batch = batch._replace(rew=score)

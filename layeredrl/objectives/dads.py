@@ -25,6 +25,11 @@ class DADS(SkillObjective):
         """A step is judged by itself."""
         return False
 
+    @property
+    def is_stepwise(self) -> bool:
+        """The level above has to predict single steps."""
+        return True
+
     @torch.no_grad()
     def score(
         self,

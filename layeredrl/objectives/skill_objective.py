@@ -33,8 +33,9 @@ class SkillObjective(ABC):
     n_skill_samples: int = 100
     """Other skills n that a skill is held against; discrete ones are held against all."""
     fixed_std: Schedule | float = 0.1
-    """Standard deviation of the likelihoods, in units of the standardised change, by
-    environment steps; positive."""
+    """Standard deviation of the likelihoods, in units of the standardised change (of the
+    latent state, if the level above does not whiten changes), by environment steps;
+    positive."""
     clip: float = 50.0
     """Largest absolute score of a change, or potential; what is not a number counts as the
     lowest."""
@@ -63,6 +64,11 @@ class SkillObjective(ABC):
     @abstractmethod
     def shows_start(self) -> bool:
         """Whether the policy sees where and how long ago the skill began."""
+
+    @property
+    def is_stepwise(self) -> bool:
+        """Whether the level above has to decide, and predict, at every single step."""
+        return False
 
     @abstractmethod
     def score(

@@ -10,7 +10,8 @@ from layeredrl.errors import ConfigurationError, ShapeError
 from layeredrl.predictors import Predictor, RewardedRollout, distinct_particles
 
 AuxiliaryReward = Callable[[RewardedRollout, Tensor, Tensor], Tensor]
-"""Maps a rollout, contexts (R, C) and action features (R, T, A) to values (R,)."""
+"""Maps a rollout, contexts (R, C) and action features (R, T, A) to values (R,); T counts
+steps of the model, for which a decision may be kept."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class ObjectiveConfig:
     """What counts in an imagined trajectory, besides its rewards."""
 
     gamma: float | None = None
-    """Discount per planned step, in [0, 1]. ``None`` is 1 without a terminal value; with
+    """Discount per step of the model, in [0, 1]. ``None`` is 1 without a terminal value; with
     one it is the discount that the value was learned with, over the environment steps that
     a planned step nominally takes."""
     deterministic: bool = True

@@ -103,6 +103,7 @@ class TrajectoryBatch(NamedTuple):
         """
         if n_steps == self.rew.shape[1]:
             return self
+        assert not self.is_whole and self.next_conditions is None, "whole ones stay so"
         return TrajectoryBatch(
             self.indices[:n_steps],
             map_observation(self.obs, lambda x: x[:, : n_steps + 1]),

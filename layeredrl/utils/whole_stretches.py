@@ -13,6 +13,8 @@ def draw_whole_stretches(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw stretches from one flagged transition to the next, by drawing a step of them.
 
+    So a stretch is as likely as it is long.
+
     Args:
         buffer: Where to draw from.
         size: Number of stretches B.

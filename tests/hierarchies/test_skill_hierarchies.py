@@ -87,7 +87,7 @@ def levels(name="splates", learner="sac", n_skills=None, env="maze", **options):
     )
     skills = level(
         **{
-            "control_interval": INTERVAL,
+            **({"control_interval": INTERVAL} if name == "splates" else {}),
             "n_skills": n_skills,
             "learner": LEARNERS[learner],
             "policy_only": True,
@@ -149,8 +149,9 @@ def test_the_level_above_decides_when_control_comes_back(name):
         lengths = np.diff(np.concatenate([[-1], ends]))
         assert asked.info.n_env_steps.tolist() == lengths.tolist()
         limit = lengths.max()
-        assert limit == INTERVAL
-        assert (set(lengths[done.info.handed_back[ends]]) == {INTERVAL}) == (
+        interval = 1 if name == "dads" else INTERVAL
+        assert limit == interval
+        assert (set(lengths[done.info.handed_back[ends]]) == {interval}) == (
             name != "early-ends"
         )
         # Skills are what was asked for.

@@ -51,12 +51,13 @@ def recipe(**options):
         "learner": Notes(learns_from_whole=True),
         "objective": SPlaTES(n_skill_samples=5, fixed_std=0.5),
         "skill_space": PLANE,
-        "control_interval": INTERVAL,
         "exploration": Exploration(warm_up_env_steps=0),
         "learning": replace(EAGER, batch_size=BATCH),
         "buffer_size": 600,
     }
-    return SkillLevel(**{**settings, **options})
+    settings |= options
+    interval = 1 if settings["objective"].is_stepwise else INTERVAL
+    return SkillLevel(**{"control_interval": interval, **settings})
 
 
 def skill_level(predictor=None, seed=0, **options):

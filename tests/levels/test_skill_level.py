@@ -222,7 +222,7 @@ def test_arguments_of_a_dads_level_reach_the_objective():
     )
     assert level.skill_space == spaces.Discrete(5)
     assert level.control_interval == 1 and level.n_value_samples == 0
-    assert DADSLevel(n_value_samples=3, control_interval=4).n_value_samples == 3
+    assert DADSLevel(n_value_samples=3).n_value_samples == 3
     assert DADSLevel().learner.n_steps == 1 and SPlaTESLevel().learner.n_steps > 1
 
 
@@ -230,7 +230,7 @@ def test_arguments_of_a_dads_level_reach_the_objective():
 def test_learners_may_be_given_and_told_not_to_plan(name):
     assert name(learner=Notes(), policy_only=True).learner == Notes()
     planning = TDMPC2Config()
-    assert name(learner=planning).learner == planning
+    assert name(learner=planning, policy_only=False).learner == planning
     alone = name(learner=planning, policy_only=True).learner
     assert alone == replace(planning, use_policy=True)
 
@@ -299,6 +299,11 @@ def test_a_level_above_that_remembers_is_refused(kind):
     levels = [planner_level(predictor_factory=predictor_with(encoder)), recipe()]
     with pytest.raises(ConfigurationError, match="must not remember"):
         Hierarchy(levels, lines(N))
+
+
+def test_single_decisions_cannot_be_scored_where_whole_skills_are_predicted():
+    with pytest.raises(ConfigurationError, match="control_interval must be 1, got 10"):
+        SkillLevel(objective=DADS())
 
 
 @pytest.mark.parametrize("columns", [[0, 1], [1, 2, 0]])

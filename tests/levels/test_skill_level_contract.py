@@ -50,7 +50,7 @@ RECIPES = {
         splates(SACConfig(**SMALL), termination_probability=0.2, n_value_samples=0),
         BOX,
     ),
-    "dads": (dads(SACConfig(**SMALL), control_interval=2), BOX),
+    "dads": (dads(SACConfig(**SMALL)), BOX),
     "dads-choices": (dads(DiscreteSACConfig(**SMALL), n_skills=4), CHOICE),
 }
 

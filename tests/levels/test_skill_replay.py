@@ -151,7 +151,7 @@ def test_the_objective_is_told_what_was_done():
     running = followed(skill_level(predictor, objective=objective, relabel_ratio=0.0))
     (batch,) = learned(running)
     ((outcomes, n_env_steps, asked),) = objective.calls[0]
-    assert asked is predictor and n_env_steps == running.n_env_steps == 120
+    assert asked is predictor and n_env_steps == 1
     seen = batch.obs[..., :3]
     torch.testing.assert_close(outcomes.state, seen[..., list(STATE)])
     torch.testing.assert_close(outcomes.context, seen[:, 0, list(CONTEXT)])
@@ -241,7 +241,7 @@ def test_which_decisions_are_paid(objective, pays_all):
     assert torch.equal(batch.rew != 0.0, expected)
 
 
-def test_schedules_are_asked_with_the_levels_own_steps():
+def test_schedules_are_asked_with_the_steps_of_the_whole_run():
     objective = SPlaTES(fixed_std=LinearSchedule(0.5, 0.1, 100))
     running = followed(skill_level(objective=objective), 10)
     assert running.n_env_steps == 20
@@ -257,7 +257,7 @@ def test_schedules_are_asked_with_the_levels_own_steps():
         running.learn(5)
     finally:
         SPlaTES.score = original
-    assert seen == [20]
+    assert seen == [5]
 
 
 # What comes next
