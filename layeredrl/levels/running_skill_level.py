@@ -32,8 +32,8 @@ class RunningSkillLevel(RunningPolicyLevel):
             recipe: Its description.
 
         Raises:
-            ConfigurationError: If the level above does not predict, remembers, or sees
-                something else; or the learner cannot learn from old skills.
+            ConfigurationError: If the level above does not predict, remembers, learns its
+                encoder or sees something else; or the learner cannot learn from old skills.
             SpaceError: If the learner cannot see or act in these spaces.
         """
         predictor = _predictor_above(spec)
@@ -119,6 +119,11 @@ def _predictor_above(spec: LevelSpec) -> Predictor:
         raise ConfigurationError(
             "the level above a skill level must not remember: what its encoder makes of an "
             "observation has to be known whenever skills are learned from"
+        )
+    if predictor.learn_encoder and any(True for _ in predictor.encoder.parameters()):
+        raise ConfigurationError(
+            "the level above a skill level must not learn its encoder: how far a skill had "
+            "come is stored in latent states that would change their meaning"
         )
     if not spec.shares_view:
         raise ConfigurationError(

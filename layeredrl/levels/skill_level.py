@@ -23,8 +23,8 @@ def _plane() -> spaces.Space:
 class SkillLevel(Level):
     """Learns a policy per skill, paid by what the level above predicts of the skill.
 
-    The level above has to have a predictor whose encoder does not remember, and to see the
-    same observations. Decisions are stored without rewards; those are computed with the
+    The level above has to have a predictor whose encoder neither remembers nor learns, and
+    to see the same observations. Decisions are stored without rewards; those are computed with the
     current model whenever decisions are learned from.
     """
 

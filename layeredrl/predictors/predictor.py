@@ -53,12 +53,14 @@ class Predictor(Module, ABC):
             takes; whoever owns the predictor sets it.
         delta_standardizer: Whitens changes of the latent state, in whose units densities
             are told; does nothing unless a subclass fits one.
+        learn_encoder: Whether :meth:`learn` changes the encoder.
         hindsight: Relabelling of the experience that it learns from; ``None`` for none.
     """
 
     gamma: float = 1.0
     decision_interval: int = 1
     hindsight: "Hindsight | None" = None
+    learn_encoder: bool = False
     n_learn_calls: Tensor
 
     def __init__(

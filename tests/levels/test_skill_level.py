@@ -306,6 +306,15 @@ def test_single_decisions_cannot_be_scored_where_whole_skills_are_predicted():
         SkillLevel(objective=DADS())
 
 
+def test_encoders_that_learn_are_refused():
+    predictor = parent()
+    predictor.learn_encoder = True
+    build(recipe(), BOX, N, parent_predictor=predictor)  # nothing there to be learned
+    predictor.encoder.scale = torch.nn.Parameter(torch.ones(()))
+    with pytest.raises(ConfigurationError, match="must not learn its encoder"):
+        build(recipe(), BOX, N, parent_predictor=predictor)
+
+
 @pytest.mark.parametrize("columns", [[0, 1], [1, 2, 0]])
 def test_seeing_more_or_others_than_the_level_above_is_refused(columns):
     skills = SPlaTESLevel(learner=SACConfig(hidden_sizes=(4,)))
