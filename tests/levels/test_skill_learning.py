@@ -52,7 +52,7 @@ def levels(env, level, interval, updates):
         ),
     )
     skills = level(
-        control_interval=interval,
+        **({} if level is DADSLevel else {"control_interval": interval}),
         n_skill_samples=16,
         fixed_std=LinearSchedule(1.5, 0.3, 3000),
         exploration=Exploration(WARM_UP, hold=5),
