@@ -39,13 +39,11 @@ class DADS(SkillObjective):
         n_env_steps: int,
     ) -> tuple[Tensor, np.ndarray]:
         """Score each decision's change of the latent state."""
-        is_paid = outcomes.is_valid
-        rows, steps = np.nonzero(is_paid)
-        device = outcomes.state.device
-        at = (torch.from_numpy(rows).to(device), torch.from_numpy(steps).to(device))
-        single = outcomes.rows(rows)._replace(start=outcomes.state[at])
-        reached = outcomes.state[at[0], at[1] + 1].unsqueeze(1)
-        ratio = self.log_ratios(predictor, single, reached, sampler, n_env_steps)
-        score = outcomes.state.new_zeros(is_paid.shape)
-        score[at] = ratio[:, 0]
-        return score, is_paid
+        return self.score_changes(
+            predictor,
+            outcomes,
+            outcomes.state[:, :-1],
+            outcomes.is_valid,
+            sampler,
+            n_env_steps,
+        )

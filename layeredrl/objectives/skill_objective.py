@@ -91,6 +91,39 @@ class SkillObjective(ABC):
             (B, T) bool.
         """
 
+    def score_changes(
+        self,
+        predictor: Predictor,
+        outcomes: SkillOutcomes,
+        start: Tensor,
+        is_paid: np.ndarray,
+        sampler: SkillSampler,
+        n_env_steps: int,
+    ) -> tuple[Tensor, np.ndarray]:
+        """Score what decisions led to; only what is paid is evaluated.
+
+        Args:
+            predictor: The level above's.
+            outcomes: What was done.
+            start: Latent states from which changes count, (B, T, Z).
+            is_paid: Which decisions are paid, (B, T) bool.
+            sampler: Draws the other skills.
+            n_env_steps: Environment steps taken so far.
+
+        Returns:
+            Scores in nats (B, T), 0 where nothing is paid; and ``is_paid``.
+        """
+        score = outcomes.state.new_zeros(is_paid.shape)
+        rows, steps = np.nonzero(is_paid)
+        if rows.size == 0:
+            return score, is_paid
+        at = tuple(torch.from_numpy(x).to(score.device) for x in (rows, steps))
+        paid = outcomes.rows(rows)._replace(start=start[at])
+        reached = outcomes.state[:, 1:][at].unsqueeze(1)
+        ratio = self.log_ratios(predictor, paid, reached, sampler, n_env_steps)
+        score[at] = ratio.squeeze(1)
+        return score, is_paid
+
     def log_ratios(
         self,
         predictor: Predictor,

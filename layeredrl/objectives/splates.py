@@ -39,39 +39,15 @@ class SPlaTES(SkillObjective):
         n_env_steps: int,
     ) -> tuple[Tensor, np.ndarray]:
         """Score ends of skills, or what each decision adds to the score."""
-        rest = (predictor, outcomes, sampler, n_env_steps)
-        if self.potential_differences:
-            return self._differences(*rest)
-        return self._ends(*rest)
-
-    def _ends(
-        self,
-        predictor: Predictor,
-        outcomes: SkillOutcomes,
-        sampler: SkillSampler,
-        n_env_steps: int,
-    ) -> tuple[Tensor, np.ndarray]:
-        is_paid = outcomes.is_over & outcomes.is_valid
-        rows, steps = np.nonzero(is_paid)
-        score = outcomes.state.new_zeros(is_paid.shape)
-        if rows.size == 0:
-            return score, is_paid
-        device = score.device
-        at = (torch.from_numpy(rows).to(device), torch.from_numpy(steps).to(device))
-        reached = outcomes.state[at[0], at[1] + 1].unsqueeze(1)
-        ratio = self.log_ratios(
-            predictor, outcomes.rows(rows), reached, sampler, n_env_steps
-        )
-        score[at] = ratio[:, 0]
-        return score, is_paid
-
-    def _differences(
-        self,
-        predictor: Predictor,
-        outcomes: SkillOutcomes,
-        sampler: SkillSampler,
-        n_env_steps: int,
-    ) -> tuple[Tensor, np.ndarray]:
+        if not self.potential_differences:
+            return self.score_changes(
+                predictor,
+                outcomes,
+                outcomes.start.unsqueeze(1).expand_as(outcomes.state[:, :-1]),
+                outcomes.is_over & outcomes.is_valid,
+                sampler,
+                n_env_steps,
+            )
         potential = self.log_ratios(
             predictor, outcomes, outcomes.state, sampler, n_env_steps
         )

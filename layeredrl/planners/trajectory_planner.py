@@ -124,10 +124,8 @@ class TrajectoryPlanner(Planner):
         with torch.no_grad():
             if self.config.warm_start:
                 self._remember(solution, index, active)
-            return Plan(
-                objective.repeated(solution.chosen),
-                self._describe(solution, objective),
-            )
+            actions = objective.repeated(solution.chosen)
+            return Plan(actions, self._describe(solution, actions, objective))
 
     def reset(self, instances: np.ndarray) -> None:
         """Start the next search of these instances from nothing."""
@@ -182,8 +180,9 @@ class TrajectoryPlanner(Planner):
             )
         self._carried[index] = carried
 
-    def _describe(self, solution: Solution, objective: TrajectoryObjective) -> PlanInfo:
-        actions = objective.repeated(solution.chosen)
+    def _describe(
+        self, solution: Solution, actions: Tensor, objective: TrajectoryObjective
+    ) -> PlanInfo:
         rollout, context = objective.rollout(actions)
         return PlanInfo(
             mean=solution.mean,

@@ -130,7 +130,9 @@ class OffPolicyLearner(TianshouLearner):
 
 def _extended(x: Tensor, n_steps: int, value: float) -> Tensor:
     """Add steps that do not count, up to some length."""
-    missing = max(0, n_steps - x.shape[1])
+    missing = n_steps - x.shape[1]
+    if missing <= 0:
+        return x
     return torch.nn.functional.pad(x, (0, missing), value=value)
 
 
