@@ -3,20 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
 from experiments.arguments import RunArguments, parse_arguments
 from experiments.figures import draw_planner_run
-from experiments.search_methods import OptimizerName, choose_optimizer
+from experiments.search_methods import OptimizerName, choose_planner
 from experiments.training import TrainedRun, main, run_and_report
 from layeredrl.errors import ConfigurationError
 from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
-from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
+from layeredrl.models import EnsembleConfig, Model, ProbabilisticEnsemble
 from layeredrl.nets import FixedEncoderNet, ValueNet
-from layeredrl.planners import ObjectiveConfig, OptimizerPlanner, PlannerConfig
 from layeredrl.predictors import (
     PredictorFactory,
     get_default_predictor_factory,
@@ -147,20 +146,9 @@ def build_levels(
         The description.
     """
     discrete = isinstance(env.single_action_space, spaces.Discrete)
-    planner = partial(
-        OptimizerPlanner,
-        partial_optimizer=choose_optimizer(arguments, discrete),
-        config=PlannerConfig(
-            horizon=arguments.horizon,
-            objective=ObjectiveConfig(
-                terminal_value=arguments.use_value,
-                disagreement_weight=arguments.disagreement_weight,
-            ),
-        ),
-    )
     level = PlannerLevel(
         predictor_factory=predictor_factory,
-        partial_planner=planner,
+        partial_planner=choose_planner(arguments, discrete),
         exploration=Exploration(
             warm_up_env_steps=arguments.warm_up_env_steps,
             random_probability=arguments.random_probability,
@@ -199,14 +187,61 @@ def choose_predictor(arguments: PlannerArguments, env: VectorEnv) -> PredictorFa
         )
         flat = get_flat_predictor_factory(arguments.n_models, arguments.use_value)
         return _with_options(flat, gamma=arguments.gamma)
+    model = EnsembleConfig(n_models=arguments.n_models)
+    options: dict[str, Any] = {}
+    if arguments.hindsight_ratio:
+        options["hindsight"] = hindsight_for(env, ratio=arguments.hindsight_ratio)
+    return goal_predictor(
+        arguments, env, partial(ProbabilisticEnsemble, config=model), **options
+    )
+
+
+class GoalArguments(Protocol):
+    """What arguments say of the predictor of a goal-based environment."""
+
+    @property
+    def state_keys(self) -> tuple[str, ...]:
+        """Observation keys that make up the latent state."""
+
+    @property
+    def use_value(self) -> bool:
+        """Whether a value is learned."""
+
+    @property
+    def known_reward(self) -> bool:
+        """Whether rewards are the environment's own."""
+
+    @property
+    def gamma(self) -> float:
+        """Discount of the value."""
+
+
+def goal_predictor(
+    arguments: GoalArguments,
+    env: VectorEnv,
+    partial_model: Callable[..., Model],
+    **options: Any,
+) -> PredictorFactory:
+    """Describe the default predictor with what arguments change.
+
+    Args:
+        arguments: Concrete choices.
+        env: A goal-based environment.
+        partial_model: Builds the model.
+        **options: Further arguments of the predictor.
+
+    Returns:
+        Its factory.
+
+    Raises:
+        SpaceError: If the environment is not goal-based.
+    """
     default = get_default_predictor_factory(env, 0)
     layout = ObservationLayout.of(goal_observation_space(env))
     state = tuple(c for key in arguments.state_keys for c in layout.columns_of(key))
     goal = tuple(layout.columns_of("desired_goal"))
-    goal_based = PredictorFactory(
-        partial(
-            ProbabilisticEnsemble, config=EnsembleConfig(n_models=arguments.n_models)
-        ),
+    return PredictorFactory(
+        partial_model,
         ValueNet if arguments.use_value else None,
         (
             known_reward_for(env, state)
@@ -214,12 +249,8 @@ def choose_predictor(arguments: PlannerArguments, env: VectorEnv) -> PredictorFa
             else default.partial_rew_func
         ),
         partial(FixedEncoderNet, latent_state_dims=state, context_dims=goal),
-        default.partial_predictor,
+        partial(default.partial_predictor, gamma=arguments.gamma, **options),
     )
-    options: dict[str, Any] = {"gamma": arguments.gamma}
-    if arguments.hindsight_ratio:
-        options["hindsight"] = hindsight_for(env, ratio=arguments.hindsight_ratio)
-    return _with_options(goal_based, **options)
 
 
 def require_learned_rewards(arguments: PlannerArguments, because: str) -> None:

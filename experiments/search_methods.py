@@ -19,6 +19,7 @@ from layeredrl.optimizers import (
     RandomShooting,
     RandomShootingConfig,
 )
+from layeredrl.planners import ObjectiveConfig, OptimizerPlanner, Planner, PlannerConfig
 
 OptimizerName = Literal["icem", "cem", "mppi", "random-shooting", "gradient"]
 
@@ -41,6 +42,45 @@ class SearchArguments(Protocol):
     @property
     def noise_beta(self) -> float:
         """Colour of iCEM's noise along time."""
+
+    @property
+    def horizon(self) -> int:
+        """Planned decisions."""
+
+    @property
+    def use_value(self) -> bool:
+        """Whether a value is added at the end of plans."""
+
+    @property
+    def disagreement_weight(self) -> float:
+        """Weight of member disagreement in the objective."""
+
+
+def choose_planner(
+    arguments: SearchArguments, discrete: bool, n_repeats: int = 1
+) -> Callable[..., Planner]:
+    """Describe a planner.
+
+    Args:
+        arguments: Concrete choices.
+        discrete: Whether decisions are discrete.
+        n_repeats: Steps of the model for which each decision is kept.
+
+    Returns:
+        What builds it for a predictor.
+    """
+    return partial(
+        OptimizerPlanner,
+        partial_optimizer=choose_optimizer(arguments, discrete),
+        config=PlannerConfig(
+            horizon=arguments.horizon,
+            n_repeats=n_repeats,
+            objective=ObjectiveConfig(
+                terminal_value=arguments.use_value,
+                disagreement_weight=arguments.disagreement_weight,
+            ),
+        ),
+    )
 
 
 def choose_optimizer(

@@ -1,6 +1,5 @@
 """A planner over learned skills: what the experiments with them have in common."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -9,19 +8,13 @@ from gymnasium.vector import VectorEnv
 
 from experiments.arguments import RunArguments
 from experiments.learners import LearnerName, choose_learner
-from experiments.search_methods import OptimizerName, choose_optimizer
+from experiments.planner import goal_predictor
+from experiments.search_methods import OptimizerName, choose_planner
 from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
-from layeredrl.nets import FixedEncoderNet, ProbFCDynamics, ValueNet
-from layeredrl.planners import ObjectiveConfig, OptimizerPlanner, Planner, PlannerConfig
-from layeredrl.predictors import (
-    PredictorFactory,
-    get_default_predictor_factory,
-    known_reward_for,
-)
-from layeredrl.predictors.default_predictor_factory import goal_observation_space
+from layeredrl.nets import ProbFCDynamics
+from layeredrl.predictors import PredictorFactory
 from layeredrl.utils.schedules import LinearSchedule, Schedule
-from layeredrl.utils.spaces import ObservationLayout
 
 
 @dataclass(frozen=True)
@@ -183,6 +176,7 @@ def planner_level(
     Returns:
         The level on top.
     """
+    is_discrete = arguments.n_skills > 0
     thorough = replace(
         arguments,
         n_candidates=arguments.n_eval_candidates,
@@ -190,14 +184,14 @@ def planner_level(
     )
     return PlannerLevel(
         predictor_factory=skill_predictor(arguments, env),
-        partial_planner=_planner(arguments, n_repeats),
-        partial_eval_planner=_planner(thorough, n_repeats),
+        partial_planner=choose_planner(arguments, is_discrete, n_repeats),
+        partial_eval_planner=choose_planner(thorough, is_discrete, n_repeats),
         exploration=Exploration(
             warm_up_env_steps=arguments.plan_from_env_steps,
             random_probability=arguments.random_probability / n_repeats,
             random_duration=arguments.random_duration * n_repeats,
             hold=n_repeats,
-            noise_std=0.0 if arguments.n_skills else arguments.noise_std,
+            noise_std=0.0 if is_discrete else arguments.noise_std,
         ),
         learning=LearningSchedule(
             start_env_steps=arguments.warm_up_env_steps,
@@ -207,21 +201,6 @@ def planner_level(
             model_batch_size=arguments.model_batch_size,
         ),
         buffer_size=arguments.buffer_size,
-    )
-
-
-def _planner(arguments: SkillArguments, n_repeats: int) -> Callable[..., Planner]:
-    return partial(
-        OptimizerPlanner,
-        partial_optimizer=choose_optimizer(arguments, arguments.n_skills > 0),
-        config=PlannerConfig(
-            horizon=arguments.horizon,
-            n_repeats=n_repeats,
-            objective=ObjectiveConfig(
-                terminal_value=arguments.use_value,
-                disagreement_weight=arguments.disagreement_weight,
-            ),
-        ),
     )
 
 
@@ -238,10 +217,6 @@ def skill_predictor(arguments: SkillArguments, env: VectorEnv) -> PredictorFacto
     Raises:
         SpaceError: If the environment is not goal-based.
     """
-    default = get_default_predictor_factory(env, arguments.sb_start_duration)
-    layout = ObservationLayout.of(goal_observation_space(env))
-    state = tuple(c for key in arguments.state_keys for c in layout.columns_of(key))
-    goal = tuple(layout.columns_of("desired_goal"))
     model = EnsembleConfig(
         n_models=arguments.n_models,
         n_modes=arguments.n_modes,
@@ -252,19 +227,10 @@ def skill_predictor(arguments: SkillArguments, env: VectorEnv) -> PredictorFacto
     dynamics = partial(
         ProbFCDynamics, n_frequencies=arguments.n_frequencies, sees_context=False
     )
-    return PredictorFactory(
+    return goal_predictor(
+        arguments,
+        env,
         partial(ProbabilisticEnsemble, partial_net=dynamics, config=model),
-        ValueNet if arguments.use_value else None,
-        (
-            known_reward_for(env, state)
-            if arguments.known_reward
-            else default.partial_rew_func
-        ),
-        partial(FixedEncoderNet, latent_state_dims=state, context_dims=goal),
-        partial(
-            default.partial_predictor,
-            model_lr=arguments.model_lr,
-            gamma=arguments.gamma,
-            delta_standardizer=arguments.whiten,
-        ),
+        model_lr=arguments.model_lr,
+        delta_standardizer=arguments.whiten,
     )
