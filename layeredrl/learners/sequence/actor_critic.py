@@ -30,7 +30,7 @@ from layeredrl.predictors.trajectory_batch import (
     sample_trajectory_batch,
 )
 from layeredrl.utils.global_generators import BorrowedGenerators
-from layeredrl.utils.schedules import ConstantSchedule, as_schedule
+from layeredrl.utils.schedules import as_schedule
 from layeredrl.utils.seeding import seeded_initialization, spawn
 from layeredrl.utils.spaces import action_dim, action_features
 
@@ -76,7 +76,7 @@ class SequenceActorCritic(Learner):
         self._generators = BorrowedGenerators(drawing, spec.device)
         self._optimizer = GroupedAdam(
             {"all": self.networks.learned_parameters()},
-            {"all": ConstantSchedule(config.learning_rate)},
+            {"all": as_schedule(config.learning_rate)},
             config.max_grad_norm,
         )
         self._gammas = torch.tensor(
@@ -140,6 +140,7 @@ class SequenceActorCritic(Learner):
                 loss, metrics = self._loss(batch)
         finally:
             networks.eval()
+        self._optimizer.set_learning_rates(self.n_decisions)
         metrics["grad_norm"] = self._optimizer.step(loss)
         networks.follow()
         return {name: value.detach() for name, value in metrics.items()}
@@ -195,6 +196,7 @@ class SequenceActorCritic(Learner):
             decisions,
             self._gammas,
             self._believed_critics(),
+            config.td_lambda,
         )
         counted = decisions.is_valid[:, :, None, None, None].expand_as(target)
         values.popart.update_stats(target, counted)

@@ -9,7 +9,7 @@ from layeredrl.learners.sequence.encoder import SMALL_TRANSFORMER, small_tstep_e
 from layeredrl.nets.policy_dists import PolicyOutput, TanhGaussian
 from layeredrl.nets.traj_encoder import TrajEncoderType
 from layeredrl.nets.tstep_encoder import TstepEncoderType
-from layeredrl.utils.schedules import LinearSchedule, Schedule
+from layeredrl.utils.schedules import LinearSchedule, Schedule, as_schedule
 
 if TYPE_CHECKING:
     from layeredrl.learners.sequence.actor_critic import SequenceActorCritic
@@ -60,8 +60,12 @@ class SequenceActorCriticConfig(LearnerConfig):
     for the weight of the actor's loss."""
     tau: float = 0.005
     """Share of the online networks that target networks take over per update, (0, 1]."""
-    learning_rate: float = 3e-4
-    """Of Adam, for all networks."""
+    td_lambda: float = 0.0
+    """How far returns follow what was really done before they bootstrap, in [0, 1]
+    (Peng's Q(lambda)). Rewards that lie far ahead are then learned of within fewer
+    updates, at the price that what exploration spoiled counts against the policy."""
+    learning_rate: Schedule | float = 3e-4
+    """Of Adam, for all networks, over the decisions that explored so far."""
     max_grad_norm: float | None = 1.0
     """Largest norm of all gradients together; ``None`` for any."""
     critic_coeff: float = 10.0
@@ -99,7 +103,8 @@ class SequenceActorCriticConfig(LearnerConfig):
             "n_bins": (self.n_bins >= 2, "at least 2"),
             "return_range": (low < high, "a lower and a higher number"),
             "tau": (0.0 < self.tau <= 1.0, "in (0, 1]"),
-            "learning_rate": (self.learning_rate > 0.0, "positive"),
+            "td_lambda": (0.0 <= self.td_lambda <= 1.0, "in [0, 1]"),
+            "learning_rate": (as_schedule(self.learning_rate)(0) > 0.0, "positive"),
             "max_grad_norm": (
                 self.max_grad_norm is None or self.max_grad_norm > 0.0,
                 "positive or None",

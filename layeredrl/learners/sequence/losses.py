@@ -69,11 +69,15 @@ def td_targets(
     decisions: Decisions,
     gammas: Tensor,
     members: Tensor,
+    trace: float = 0.0,
 ) -> Tensor:
-    """Bootstrap one-step returns from the states that followed.
+    """Bootstrap returns from the states that followed.
 
     Nothing is expected to come after a termination. Where an episode was truncated, or
-    goes on beyond the sequence, what followed is a state like any other.
+    goes on beyond the sequence, what followed is a state like any other. With a trace,
+    returns look beyond the next state, along what was really done: Peng's Q(lambda),
+    equation 5 of Kozuno et al., "Revisiting Peng's Q(lambda) for Modern Reinforcement
+    Learning" (ICML 2021).
 
     Args:
         values: The critics.
@@ -82,6 +86,7 @@ def td_targets(
         decisions: The decisions.
         gammas: Discounts per environment step, (G,) float64.
         members: Which critics to believe the worst of, (n,) int64.
+        trace: Weight lambda of what was really done, in [0, 1].
 
     Returns:
         (B, T, 1, G, 1).
@@ -92,7 +97,26 @@ def td_targets(
     discount = gammas ** decisions.n_env_steps.double().unsqueeze(-1)  # (B, T, G)
     discount = discount * (1.0 - decisions.terminated.double().unsqueeze(-1))
     discount = discount.float()[:, :, None, :, None]
-    return decisions.reward[:, :, None, None, None] + discount * worst
+    reward = decisions.reward[:, :, None, None, None]
+    target = reward + discount * worst
+    if trace > 0.0:
+        goes_on = decisions.is_valid[:, 1:, None, None, None]
+        share = trace * goes_on * discount[:, :-1]
+        _carry_back(target, share, worst[:, :-1])
+    return target
+
+
+def _carry_back(target: Tensor, share: Tensor, value: Tensor) -> None:
+    """Replace, from the end on, part of each next state's value by its own target.
+
+    Args:
+        target: One-step targets, (B, T, 1, G, 1), which change.
+        share: Which part, discounted, (B, T - 1, 1, G, 1).
+        value: Values of the next states, (B, T - 1, 1, G, 1).
+    """
+    for t in reversed(range(share.shape[1])):
+        gain = target[:, t + 1] - value[:, t]
+        target[:, t] += share[:, t] * torch.where(share[:, t] > 0.0, gain, 0.0)
 
 
 def online_loss(values: SequenceValues, state: Tensor, policy: Distribution) -> Tensor:
