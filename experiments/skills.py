@@ -59,6 +59,8 @@ class SkillArguments(RunArguments):
     """Modes per member."""
     n_frequencies: int = 3
     """Sines and cosines of the latent state that the skill model sees beside it."""
+    state_noise: float = 0.3
+    """Noise on the states that the skill model learns from, in units of a skill's change."""
     model_lr: float = 3e-3
     """Learning rate of the skill model."""
     known_reward: bool = False
@@ -69,7 +71,7 @@ class SkillArguments(RunArguments):
     """Discount of the value, used with ``use_value``."""
     optimizer: OptimizerName = "icem"
     """How plans are searched; discrete skills always use the categorical CEM."""
-    horizon: int = 18
+    horizon: int = 12
     """Planned skills."""
     n_candidates: int = 64
     """Candidate sequences of skills per iteration."""
@@ -222,6 +224,7 @@ def skill_predictor(arguments: SkillArguments, env: VectorEnv) -> PredictorFacto
         n_modes=arguments.n_modes,
         sb_start_duration=arguments.sb_start_duration,
         sb_gain=arguments.sb_gain,
+        state_noise=arguments.state_noise,
     )
     # What a skill does does not depend on where the agent is to go.
     dynamics = partial(

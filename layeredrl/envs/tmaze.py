@@ -28,8 +28,9 @@ class TMazeEnv(WorldEnv):
       moving -1.
     - ``info["success"]``: whether the right arm was entered by this step.
 
-    An episode is truncated after ``episode_steps`` steps by the environment itself, since
-    the limit belongs to its length.
+    An episode terminates in an arm, or after ``episode_steps`` steps: that limit is part of
+    the task, since what waiting at the junction costs is that there is no more time. Such an
+    end is reported as truncated too.
 
     ``reset(options={"cue": 1})`` sets the cue.
 

@@ -37,7 +37,7 @@ class TMazeWorld(World):
         Args:
             n_instances: How many instances, B.
             corridor_length: How many steps the junction is from the start, at least 1.
-            episode_steps: After how many steps an episode is truncated, at least
+            episode_steps: After how many steps an episode is over, at least
                 ``corridor_length + 1``; ``None`` for just that, which leaves no time for
                 detours.
 
@@ -98,8 +98,10 @@ class TMazeWorld(World):
         arrived = self._arms != 0
         success = self._arms == self._cues
         step = self.elapsed_steps + 1
-        late = ~arrived & (self._places < step) & (step < self.episode_steps)
-        return Outcome(success - late / (self.episode_steps - 1), success, arrived)
+        is_last = step >= self.episode_steps
+        late = ~arrived & (self._places < step) & ~is_last
+        reward = success - late / (self.episode_steps - 1)
+        return Outcome(reward, success, arrived | is_last)
 
     def observe(self) -> np.ndarray:
         """Return the cue at the start, whether this is the junction, and the arm."""

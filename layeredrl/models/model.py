@@ -120,6 +120,19 @@ class Model(nn.Module, ABC):
             The loss, averaged over members and rows, and its parts.
         """
 
+    def disturbed(self, state: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Move states a little before the model learns from them.
+
+        Args:
+            state: Latent states (B, Z).
+            generator: Draws how.
+
+        Returns:
+            What the model is to learn from instead, (B, Z); the states as they are unless a
+            subclass says otherwise.
+        """
+        return state
+
     def observe(self, batch: LatentTransitions, n_total_env_steps: int) -> None:
         """Update statistics of the data; called once per learning step, before it.
 

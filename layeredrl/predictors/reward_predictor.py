@@ -215,7 +215,7 @@ class RewardPredictor(Predictor):
                 )
                 if step == 0:  # within a call the replayed data stay the same
                     self._observe(batch, model_batch, n_total_env_steps)
-                loss, metrics = self.loss(batch, model_batch)
+                loss, metrics = self.loss(batch, self._disturbed(model_batch))
                 metrics["grad_norm"] = self.optimizer.step(loss)
                 self._after_step(model_batch)
         finally:
@@ -472,6 +472,15 @@ class RewardPredictor(Predictor):
         for function in (self.val_func, self.target_val_func):
             if function is not None:
                 function.observe(inputs, batch.value[:, 0])
+
+    def _disturbed(self, model_batch: Batch) -> Batch:
+        """Let the model learn from states beside those that were seen, if it wants to."""
+        state = self.model.disturbed(model_batch.state, self.generator)
+        if state is model_batch.state:
+            return model_batch
+        disturbed = Batch(model_batch)
+        disturbed.state = state
+        return disturbed
 
     def _after_step(self, model_batch: Batch) -> None:
         """Fit the standardizer, and let the target network follow."""

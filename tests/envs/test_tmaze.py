@@ -51,7 +51,7 @@ def test_who_never_moves_on_sees_the_cue_and_loses_one(wait):
     assert all(obs.tolist() == [-1, 0, 0] for obs, *_ in steps)
     assert [reward for _, reward, *_ in steps] == [-0.25] * 4 + [0.0]
     assert [truncated for *_, truncated, _ in steps] == [False] * 4 + [True]
-    assert not any(terminated for _, _, terminated, _, _ in steps)
+    assert [terminated for _, _, terminated, _, _ in steps] == [False] * 4 + [True]
 
 
 def test_each_step_behind_costs():
@@ -78,7 +78,7 @@ def test_the_end_of_the_corridor_is_a_wall_and_waiting_there_costs():
     steps = walk(env, [RIGHT] * 5)
     assert steps[2][0].tolist() == steps[4][0].tolist() == [0, 1, 0]
     assert [s[1] for s in steps] == [0, 0, -0.25, -0.25, 0]
-    assert steps[-1][2:4] == (False, True)
+    assert steps[-1][2:4] == (True, True)
 
 
 def test_the_middle_of_the_corridor_looks_the_same_everywhere_and_for_both_cues():

@@ -35,6 +35,7 @@ from tests.learners.sequence_cases import BOX, IMAGES, build, config, filled, sp
         dict(tau=0.0),
         dict(tau=1.5),
         dict(learning_rate=0.0),
+        dict(td_lambda=1.5),
         dict(max_grad_norm=0.0),
         dict(critic_coeff=0.0),
         dict(online_coeff=-1.0),

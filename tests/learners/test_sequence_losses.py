@@ -29,7 +29,7 @@ def constant_critics(learner, numbers):
             weight.data.copy_(torch.tensor(numbers).view(1, 1, -1, 1).expand_as(weight))
 
 
-def targets(learner, decisions, members=(0, 1)):
+def targets(learner, decisions, members=(0, 1), trace=0.0):
     shape = decisions.reward.shape
     features = torch.zeros(*shape, learner.networks.encoder.emb_dim)
     policy = learner.networks.target_actor(features)
@@ -40,6 +40,7 @@ def targets(learner, decisions, members=(0, 1)):
         decisions,
         learner._gammas,
         torch.tensor(members),
+        trace,
     )
 
 
@@ -69,6 +70,35 @@ def test_targets_by_hand(space):
     torch.testing.assert_close(target[0, :, 0, :, 0].T, torch.tensor(expected))
     worst = targets(learner, some, members=(0, 2))[0, 0, 0, :, 0]
     torch.testing.assert_close(worst, torch.tensor([1 + g for g in GAMMAS]))
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_lambda_returns_by_hand(space):
+    """They look along what was done, to a termination or the last step that counts."""
+    learner = build(
+        space,
+        gammas=(0.5,),
+        gamma=0.5,
+        n_critics=1,
+        n_target_critics=1,
+        use_popart=False,
+    )
+    constant_critics(learner, [4.0])
+    some = decisions(
+        [[1.0, 3.0, -1.0], [1.0, 2.0, float("inf")]],
+        [[0, 1, 0], [0, 0, 0]],
+        [[1, 1, 1], [2, 1, 1]],
+        [[1, 1, 1], [1, 1, 0]],
+    )
+    target = targets(learner, some, (0,), trace=0.25)[:, :, 0, 0, 0]
+    last = 2.0 + 0.5 * 4
+    first = 1 + 0.5 * (0.75 * 4 + 0.25 * 3.0)
+    torch.testing.assert_close(target[0], torch.tensor([first, 3.0, 1.0]))
+    # Two environment steps were taken by the first decision.
+    first = 1 + 0.25 * (0.75 * 4 + 0.25 * last)
+    torch.testing.assert_close(target[1, :2], torch.tensor([first, last]))
+    whole = targets(learner, some, (0,), trace=1.0)[0, 0, 0, 0, 0]
+    torch.testing.assert_close(whole, torch.tensor(1 + 0.5 * 3.0))
 
 
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)

@@ -396,6 +396,7 @@ class TestConfig:
             {"min_std": 3.0},
             {"sb_std": 0.0},
             {"sb_start_duration": -1},
+            {"state_noise": -0.1},
         ],
     )
     def test_impossible_numbers_are_named(self, wrong):
