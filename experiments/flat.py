@@ -50,7 +50,6 @@ class FlatArguments(RunArguments):
 
 _SMALL = ("hidden_sizes=(64, 64)", "lr=1e-3")
 _WIDE = ("hidden_sizes=(256, 256)", "lr=1e-3")
-_GRU = ("traj_encoder=gru", "learning_rate=1e-3")
 # A policy that is sure of a wrong choice must be able to learn.
 _UNCLIPPED = ("Discrete.clip_prob_low=1e-6", "Discrete.clip_prob_high=0.999999")
 _SAC_MEDIUM = FlatArguments(
@@ -152,10 +151,12 @@ PRESETS = {
         env_kwargs=("corridor_length=30",),
         learner="sequence",
         learner_options=(
-            *_GRU,
+            "traj_encoder=gru",
+            "learning_rate=1e-3 -> 1e-4 in 60000",
             "entropy_coeff=0.05",
             "tau=0.03",
-            "exploration=0.1 -> 0.02 in 20000",
+            "td_lambda=0.9",
+            "exploration=0.1 -> 0.01 in 40000",
         ),
         gin=_UNCLIPPED,
         warm_up_env_steps=10_000,
@@ -164,19 +165,28 @@ PRESETS = {
         batch_size=32,
         updates_per_env_step=0.08,
         learn_interval=256,
-        total_env_steps=50_000,
+        total_env_steps=60_000,
         test_interval=10_000,
     ),
     "sequence-cartpole": FlatArguments(
         env_id="CartPoleNoVelocity-v0",
         learner="sequence",
-        learner_options=_GRU,
+        learner_options=(
+            "traj_encoder=gru",
+            "learning_rate=1e-3 -> 1e-4 in 80000",
+            "gammas=(0.9, 0.97)",
+            "gamma=0.97",
+            "entropy_coeff=0.01",
+            "tau=0.03",
+            "td_lambda=0.9",
+            "exploration=0.3 -> 0.02 in 20000",
+        ),
         n_envs=8,
         batch_size=32,
         updates_per_env_step=0.05,
         learn_interval=128,
-        total_env_steps=100_000,
-        test_interval=25_000,
+        total_env_steps=80_000,
+        test_interval=20_000,
     ),
 }
 
