@@ -43,6 +43,8 @@ class PlannerArguments(RunArguments):
     """How plans are searched; discrete actions always use the categorical CEM."""
     horizon: int = 8
     """Planned steps."""
+    n_followed: int = 1
+    """Planned decisions that are carried out before the next search."""
     n_candidates: int = 64
     """Candidate sequences per iteration, of the methods that draw some."""
     n_iterations: int = 3

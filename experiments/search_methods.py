@@ -48,6 +48,10 @@ class SearchArguments(Protocol):
         """Planned decisions."""
 
     @property
+    def n_followed(self) -> int:
+        """Planned decisions that are carried out before the next search."""
+
+    @property
     def use_value(self) -> bool:
         """Whether a value is added at the end of plans."""
 
@@ -75,6 +79,7 @@ def choose_planner(
         config=PlannerConfig(
             horizon=arguments.horizon,
             n_repeats=n_repeats,
+            n_followed=arguments.n_followed,
             objective=ObjectiveConfig(
                 terminal_value=arguments.use_value,
                 disagreement_weight=arguments.disagreement_weight,

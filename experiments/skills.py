@@ -10,6 +10,7 @@ from experiments.arguments import RunArguments
 from experiments.learners import LearnerName, choose_learner
 from experiments.planner import goal_predictor
 from experiments.search_methods import OptimizerName, choose_planner
+from layeredrl.errors import ConfigurationError
 from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
 from layeredrl.nets import ProbFCDynamics
@@ -73,6 +74,11 @@ class SkillArguments(RunArguments):
     """How plans are searched; discrete skills always use the categorical CEM."""
     horizon: int = 12
     """Planned skills."""
+    n_followed: int = 1
+    """Planned skills that are carried out before the next search."""
+    surprise: float | None = None
+    """Deviation of a skill's outcome from its prediction beyond which a plan is given up
+    [predicted standard deviations]; ``None`` for never."""
     n_candidates: int = 64
     """Candidate sequences of skills per iteration."""
     n_iterations: int = 3
@@ -85,6 +91,9 @@ class SkillArguments(RunArguments):
     """Colour of iCEM's noise along time; 0 is white, more is slower."""
     disagreement_weight: float = 0.0
     """Weight of member disagreement in the objective; negative is a penalty."""
+    exploration_bonus: float = 0.0
+    """Weight of member disagreement that is added to that while training, so that plans
+    lead to where the model has most to learn; needs several members."""
     warm_up_env_steps: int = 2000
     """Environment steps in which actions are random."""
     plan_from_env_steps: int = 8000
@@ -107,17 +116,17 @@ class SkillArguments(RunArguments):
         "alpha=0.03",
     )
     """Fields of its configuration as ``name=value``."""
-    skill_updates_per_env_step: float = 0.25
+    skill_updates_per_env_step: float = 0.125
     """Updates of the skills per environment step."""
-    skill_batch_size: int = 50
+    skill_batch_size: int = 80
     """Whole skills per update."""
     freeze_env_steps: int | None = 20_000
     """Environment steps after which skills stay as they are."""
-    model_updates_per_env_step: float = 0.5
+    model_updates_per_env_step: float = 0.2
     """Updates of the skill model and reward per environment step."""
     batch_size: int = 128
     """Transitions per update of reward and value."""
-    model_batch_size: int = 128
+    model_batch_size: int = 256
     """Transitions per update of the skill model."""
     buffer_size: int = 6000
     """Skills kept for learning the model."""
@@ -127,9 +136,9 @@ class SkillArguments(RunArguments):
     """Environment instances that collect experience."""
     total_env_steps: int = 100_000
     """Environment steps of training, over all instances."""
-    test_interval: int = 20_000
+    test_interval: int = 25_000
     """Environment steps between periodic tests; 0 for none."""
-    checkpoint_interval: int = 20_000
+    checkpoint_interval: int = 25_000
     """Environment steps between checkpoints; 0 for none but the one at Ctrl-C."""
 
     def repulsion(self) -> Schedule:
@@ -177,8 +186,20 @@ def planner_level(
 
     Returns:
         The level on top.
+
+    Raises:
+        ConfigurationError: If members are to disagree and there is but one.
     """
+    if arguments.exploration_bonus and arguments.n_models == 1:
+        raise ConfigurationError(
+            "exploration_bonus is paid for the disagreement of members and needs "
+            "n_models of at least 2, got 1"
+        )
     is_discrete = arguments.n_skills > 0
+    curious = replace(
+        arguments,
+        disagreement_weight=arguments.disagreement_weight + arguments.exploration_bonus,
+    )
     thorough = replace(
         arguments,
         n_candidates=arguments.n_eval_candidates,
@@ -186,7 +207,7 @@ def planner_level(
     )
     return PlannerLevel(
         predictor_factory=skill_predictor(arguments, env),
-        partial_planner=choose_planner(arguments, is_discrete, n_repeats),
+        partial_planner=choose_planner(curious, is_discrete, n_repeats),
         partial_eval_planner=choose_planner(thorough, is_discrete, n_repeats),
         exploration=Exploration(
             warm_up_env_steps=arguments.plan_from_env_steps,
@@ -203,6 +224,7 @@ def planner_level(
             model_batch_size=arguments.model_batch_size,
         ),
         buffer_size=arguments.buffer_size,
+        surprise=arguments.surprise,
     )
 
 

@@ -227,6 +227,28 @@ class Hierarchy:
             self.n_env_steps += int(active.sum())
         self._flow.report(*step, active)
 
+    def seen_by(
+        self, level: int, obs: Any, active: np.ndarray | None = None
+    ) -> Observation:
+        """Look at observations as a level does; changes nothing.
+
+        Args:
+            level: Which level, 0 at the top.
+            obs: Observations as the environment gives them.
+            active: Whose observations have to be finite, (n_instances,) bool; ``None`` for
+                all.
+
+        Returns:
+            What the level's observation map makes of them, (n_instances, O) float32, or a
+            dict of such where images stay apart.
+
+        Raises:
+            ObservationError: If an active instance's observation is NaN or infinite, or
+                does not fit its space.
+            ShapeError: If ``active`` is no mask of all instances.
+        """
+        return self._maps[level](self._flatten(obs, self._mask(active)))
+
     def learn(self) -> dict[str, float]:
         """Let every level learn that is due.
 

@@ -35,9 +35,17 @@ class PlannerLevel(Level):
     partial_eval_planner: Callable[..., Planner] | None = None
     """Like ``partial_planner``, for the planner in evaluation, which may search more;
     ``None`` for the same one."""
+    surprise: float | None = None
+    """Deviation of an outcome from its prediction beyond which a plan is given up and the
+    next search starts from nothing: root mean square over the latent state's features, in
+    predicted standard deviations. ``None`` for never."""
 
     def __post_init__(self) -> None:
-        """Refuse a buffer of no size."""
+        """Refuse numbers that cannot work."""
+        if self.surprise is not None and self.surprise <= 0:
+            raise ConfigurationError(
+                f"surprise must be positive or None, got {self.surprise}"
+            )
         if self.buffer_size < 1:
             raise ConfigurationError(
                 f"buffer_size must be at least 1, got {self.buffer_size}"

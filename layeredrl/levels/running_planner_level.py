@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ import torch
 from layeredrl.levels.episode_memory import EpisodeMemory
 from layeredrl.levels.learning_level import LearningLevel
 from layeredrl.levels.level import LevelSpec
+from layeredrl.levels.surprise import Surprise
 from layeredrl.planners import Planner
 from layeredrl.predictors import Predictor
 from layeredrl.predictors.hindsight import Hindsight
@@ -21,12 +22,30 @@ if TYPE_CHECKING:
     from layeredrl.levels.planner_level import PlannerLevel
 
 
+class Decision(NamedTuple):
+    """What a planner level saw and decided at once, for the listed instances.
+
+    Attributes:
+        instances: Which environment instances the rows belong to, (B,) int64.
+        state: Latent states that it decided from, (B, Z).
+        context: Contexts, (B, C).
+        action: Features of what it decided, (B, A) float32.
+    """
+
+    instances: np.ndarray
+    state: torch.Tensor
+    context: torch.Tensor
+    action: np.ndarray
+
+
 class RunningPlannerLevel(LearningLevel):
     """A :class:`~layeredrl.levels.PlannerLevel` at work.
 
     Attributes:
         last_plan: The latest plan and the instances it was made for, for drawing.
         last_context: Contexts that this plan was made with, (B, C).
+        last_decision: The latest decisions, those that go on with a plan included; a new
+            object each time, for recording.
     """
 
     def __init__(self, spec: LevelSpec, recipe: "PlannerLevel"):
@@ -58,10 +77,18 @@ class RunningPlannerLevel(LearningLevel):
             self._planners.append(
                 self._build_planner(recipe.partial_eval_planner, seeds[5])
             )
-        self._kept = np.zeros((spec.n_instances, self._action_dim), np.float32)
+        longest = max(_carried_out(planner) for planner in self._planners)
+        shape = (spec.n_instances, longest, self._action_dim)
+        self._kept = np.zeros(shape, np.float32)
         self._n_kept = np.zeros(spec.n_instances, dtype=np.int64)
+        self._surprise: Surprise | None = None
+        if recipe.surprise is not None:
+            self._surprise = Surprise(
+                self._predictor, spec.n_instances, recipe.surprise
+            )
         self.last_plan: tuple[Plan, np.ndarray] | None = None
         self.last_context: torch.Tensor | None = None
+        self.last_decision: Decision | None = None
         self._memory = EpisodeMemory(
             self._predictor.encoder, spec.n_instances, self._action_dim, spec.device
         )
@@ -100,6 +127,9 @@ class RunningPlannerLevel(LearningLevel):
     ) -> np.ndarray:
         """Encode, then plan or act at random."""
         state, context = self._memory.encode(obs, instances)
+        if self._surprise is not None:
+            is_surprised = self._surprise.surprised(state, instances)
+            self._forget_plans(instances[is_surprised])
         is_random = self._choose_random(instances)
         action = np.empty((len(instances), self._action_dim), np.float32)
         if is_random.any():
@@ -111,7 +141,11 @@ class RunningPlannerLevel(LearningLevel):
             action[~is_random] = self._kept_or_planned(
                 state[rows], context[rows], instances[~is_random]
             )
+        if self._surprise is not None:
+            decided = torch.from_numpy(action).to(state.device)
+            self._surprise.expect(state, context, decided, instances)
         self._memory.clock.note_action(action, instances)
+        self.last_decision = Decision(instances, state, context, action)
         return action
 
     def process_transition(self, transition: Transition) -> np.ndarray:
@@ -130,6 +164,8 @@ class RunningPlannerLevel(LearningLevel):
         """Forget plans, memory and random phases."""
         super().reset(instances)
         self._forget_plans(instances)
+        if self._surprise is not None:
+            self._surprise.reset(instances)
         self._memory.reset(instances)
 
     def state_dict(self) -> dict[str, Any]:
@@ -143,6 +179,7 @@ class RunningPlannerLevel(LearningLevel):
             "planners": [planner.state_dict() for planner in self._planners],
             "kept": self._kept.copy(),
             "n_kept": self._n_kept.copy(),
+            "surprise": self._surprise and self._surprise.state_dict(),
             "memory": self._memory.state_dict(),
         }
 
@@ -157,6 +194,8 @@ class RunningPlannerLevel(LearningLevel):
             planner.load_state_dict(saved)
         self._kept = to_array(state["kept"])
         self._n_kept = to_array(state["n_kept"])
+        if self._surprise is not None:
+            self._surprise.load_state_dict(state["surprise"])
         self._memory.load_state_dict(state["memory"])
 
     def acting_state(self) -> dict[str, Any]:
@@ -193,19 +232,30 @@ class RunningPlannerLevel(LearningLevel):
     def _kept_or_planned(
         self, state: torch.Tensor, context: torch.Tensor, instances: np.ndarray
     ) -> np.ndarray:
-        """Go on with planned actions for as long as they are kept."""
+        """Go on with plans for as long as they are followed, else plan."""
         is_due = self._n_kept[instances] == 0
         if is_due.any():
             due = instances[is_due]
             rows = torch.from_numpy(np.flatnonzero(is_due)).to(state.device)
-            self._kept[due] = self._planned_actions(state[rows], context[rows], due)
-            self._n_kept[due] = self.planner.n_repeats
+            actions = self._planned_actions(state[rows], context[rows], due)
+            self._kept[due, -actions.shape[1] :] = actions
+            self._n_kept[due] = actions.shape[1]
+        position = self._kept.shape[1] - self._n_kept[instances]
         self._n_kept[instances] -= 1
-        return self._kept[instances]
+        return self._kept[instances, position]
 
     def _planned_actions(
         self, state: torch.Tensor, context: torch.Tensor, instances: np.ndarray
     ) -> np.ndarray:
-        plan = self.planner.plan(state, context, instances)
+        """Plan; return what is carried out before the next search, (B, L, A)."""
+        planner = self.planner
+        plan = planner.plan(state, context, instances)
         self.last_plan, self.last_context = (plan, instances), context
-        return self._noisy(plan.actions[:, 0].cpu().numpy())
+        chosen = plan.actions[:, : _carried_out(planner) : planner.n_repeats]
+        noisy = self._noisy(chosen.flatten(0, 1).cpu().numpy())
+        return noisy.reshape(chosen.shape).repeat(planner.n_repeats, axis=1)
+
+
+def _carried_out(planner: Planner) -> int:
+    """Count the decisions from one search to the next."""
+    return planner.n_followed * planner.n_repeats

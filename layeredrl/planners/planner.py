@@ -16,10 +16,12 @@ class Planner(ABC):
     It never calls the encoder.
 
     Attributes:
-        n_repeats: Decisions for which the first action of a plan is to be kept.
+        n_repeats: Decisions for which each action of a plan is to be kept.
+        n_followed: Actions of a plan that are to be carried out before the next call.
     """
 
     n_repeats: int = 1
+    n_followed: int = 1
 
     @abstractmethod
     def plan(self, state: Tensor, context: Tensor, active: np.ndarray) -> Plan:

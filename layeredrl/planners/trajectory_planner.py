@@ -32,6 +32,8 @@ class PlannerConfig:
     """Planned decisions T, at least 1."""
     n_repeats: int = 1
     """Steps of the model for which each planned decision is kept, at least 1."""
+    n_followed: int = 1
+    """Planned decisions that are carried out before the next search, 1 to ``horizon``."""
     warm_start: bool = True
     """Whether a search starts from the instance's last plan, shifted by one step."""
     time_budget: float | None = None
@@ -46,6 +48,11 @@ class PlannerConfig:
             raise ConfigurationError(
                 "horizon and n_repeats must be at least 1, got "
                 f"{self.horizon} and {self.n_repeats}"
+            )
+        if not 1 <= self.n_followed <= self.horizon:
+            raise ConfigurationError(
+                f"n_followed must be in 1 .. horizon, which is {self.horizon}, got "
+                f"{self.n_followed}"
             )
         if self.time_budget is not None and self.time_budget <= 0:
             raise ConfigurationError(
@@ -82,7 +89,7 @@ class TrajectoryPlanner(Planner):
         self.predictor = predictor
         self.optimizer = optimizer
         self.config = config
-        self.n_repeats = config.n_repeats
+        self.n_repeats, self.n_followed = config.n_repeats, config.n_followed
         self._auxiliary_rewards = tuple(auxiliary_rewards)
         self._generator = torch_generator(seed, predictor.device)
         self._initial_mean = optimizer.initial_mean(1, config.horizon)
@@ -166,7 +173,7 @@ class TrajectoryPlanner(Planner):
         self._generator.set_state(state["generator"].cpu())
 
     def _remember(self, solution: Solution, index: Tensor, active: np.ndarray) -> None:
-        self._mean[index] = shift_sequences(solution.mean)
+        self._mean[index] = self._shifted(solution.mean, self.n_followed)
         self._has_plan[active] = True
         carried = self.optimizer.carry_over(solution)
         if carried is None:
@@ -178,7 +185,13 @@ class TrajectoryPlanner(Planner):
                 .expand(len(self._mean), count, -1, -1)
                 .clone()
             )
-        self._carried[index] = carried
+        self._carried[index] = self._shifted(carried, self.n_followed - 1)
+
+    @staticmethod
+    def _shifted(sequences: Tensor, n_steps: int) -> Tensor:
+        for _ in range(n_steps):
+            sequences = shift_sequences(sequences)
+        return sequences
 
     def _describe(
         self, solution: Solution, actions: Tensor, objective: TrajectoryObjective

@@ -7,7 +7,7 @@ from experiments.environments import make_vector_env
 from experiments.figures import draw_planner_run
 from experiments.skills import SkillArguments
 from experiments.training import run_and_report
-from layeredrl.errors import SpaceError
+from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.hierarchies import Hierarchy
 from tests.experiments.finished_runs import check_learned
 
@@ -45,6 +45,10 @@ VARIANTS = {
         {"learner": "tdmpc2", "learner_options": ("use_policy=True",)},
     ),
     "known": (splates, {"known_reward": True, "use_value": True}),
+    "curious": (
+        splates,
+        {"n_models": 2, "exploration_bonus": 1.0, "n_followed": 2, "surprise": 2.0},
+    ),
     "dads": (dads, {"learner_options": ("hidden_sizes=(8,)",)}),
 }
 MODULES = {"splates": splates, "dads": dads}
@@ -93,3 +97,21 @@ def test_environments_without_goals_are_refused():
     env = make_vector_env("CartPole-v1", 2, {})
     with pytest.raises(SpaceError, match="goal-based"):
         splates.build_levels(TINY, env)
+
+
+def test_a_bonus_without_members_to_disagree_is_named():
+    env = make_vector_env(TINY.env_id, TINY.n_envs, {})
+    arguments = dataclasses.replace(TINY, exploration_bonus=1.0)
+    with pytest.raises(ConfigurationError, match="n_models of at least 2, got 1"):
+        splates.build_levels(arguments, env)
+
+
+def test_the_bonus_is_for_training_only():
+    env = make_vector_env(TINY.env_id, TINY.n_envs, {})
+    options = {"n_models": 2, "exploration_bonus": 1.5, "disagreement_weight": -0.5}
+    level = splates.build_levels(dataclasses.replace(TINY, **options), env)[0]
+    weights = [
+        planner.keywords["config"].objective.disagreement_weight
+        for planner in (level.partial_planner, level.partial_eval_planner)
+    ]
+    assert weights == [1.0, -0.5]

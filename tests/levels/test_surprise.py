@@ -1,0 +1,146 @@
+"""Plans are followed, and given up when outcomes are not what was predicted."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+
+from layeredrl.errors import ConfigurationError
+from layeredrl.levels.surprise import Surprise
+from layeredrl.planners import PlannerConfig
+from tests.levels.building import build
+from tests.toy_levels import NO_EXPLORATION, QUICK_CEM, planner_level
+
+BOX = spaces.Box(np.array([-1, 0], np.float32), np.array([1, 4], np.float32))
+N = 3
+ALL = np.arange(N)
+NOTHING = np.zeros((N, 3), np.float32)
+
+
+def follower(surprise=None, **config):
+    planner = partial(QUICK_CEM, config=PlannerConfig(**config))
+    recipe = planner_level(
+        partial_planner=planner, exploration=NO_EXPLORATION, surprise=surprise
+    )
+    return build(recipe, BOX)
+
+
+def searches(level, observations):
+    """At which decisions each instance's plan was a new one."""
+    found = []
+    for obs in observations:
+        level.last_plan = None
+        level.get_action(obs, None, ALL)
+        plan = level.last_plan
+        found.append([] if plan is None else plan[1].tolist())
+    return found
+
+
+def test_a_plan_is_followed_for_as_long_as_its_planner_says():
+    level = follower(horizon=5, n_followed=3)
+    first = level.get_action(NOTHING, None, ALL)
+    plan, _ = level.last_plan
+    rest = [level.get_action(NOTHING, None, ALL) for _ in range(2)]
+    assert level.last_plan[0] is plan
+    followed = np.stack([first, *rest], axis=1)
+    np.testing.assert_array_equal(followed, plan.actions[:, :3])
+    level.get_action(NOTHING, None, ALL)
+    assert level.last_plan[0] is not plan
+
+
+def test_followed_plans_may_repeat_their_decisions():
+    level = follower(horizon=4, n_followed=2, n_repeats=2)
+    actions = [level.get_action(NOTHING, None, ALL) for _ in range(4)]
+    plan, _ = level.last_plan
+    np.testing.assert_array_equal(np.stack(actions, axis=1), plan.actions[:, :4])
+    assert (actions[1] == actions[0]).all() and (actions[2] != actions[1]).any()
+
+
+def test_the_next_search_starts_where_the_plan_was_left():
+    level = follower(horizon=5, n_followed=3)
+    level.get_action(NOTHING, None, ALL)
+    plan, _ = level.last_plan
+    start = level.planner.state_dict()["mean"]
+    torch.testing.assert_close(start[:, :2], plan.info.mean[:, 3:])
+    for step in (2, 3, 4):
+        torch.testing.assert_close(start[:, step], plan.info.mean[:, -1])
+
+
+def test_a_surprise_ends_the_plan_of_those_surprised():
+    """One instance is thrown far from where any model of these data would expect it."""
+    thrown = NOTHING.copy()
+    thrown[1] = 1e6
+    observations = [NOTHING, thrown, thrown, thrown]
+    calm = searches(follower(horizon=5, n_followed=4), observations)
+    assert calm == [[0, 1, 2], [], [], []]
+    alert = searches(follower(100.0, horizon=5, n_followed=4), observations)
+    assert alert[:2] == [[0, 1, 2], [1]]
+
+
+def test_a_surprise_forgets_the_start_of_the_next_search():
+    level = follower(1e-6, horizon=5)
+    seen = []
+    forget = level.planner.reset
+    level.planner.reset = lambda rows: (seen.append(rows.tolist()), forget(rows))
+    level.get_action(NOTHING, None, ALL)
+    assert seen == [[]]
+    level.get_action(NOTHING + 1, None, ALL)
+    assert seen == [[], [0, 1, 2]]
+
+
+def test_nothing_surprises_at_the_start_of_an_episode():
+    level = follower(1e-6, horizon=5, n_followed=5)
+    level.get_action(NOTHING, None, ALL)
+    level.reset(np.array([0, 2]))
+    found = searches(level, [NOTHING + 1])
+    assert found == [[0, 1, 2]]  # two begin, one is surprised
+    assert level._surprise.state_dict()["expects"].all()
+
+
+def test_a_restored_level_is_surprised_alike():
+    observations = [np.full((N, 3), 0.1 * i, np.float32) for i in range(6)]
+    level = follower(2.0, horizon=5, n_followed=3)
+    searches(level, observations[:2])
+    twin = follower(2.0, horizon=5, n_followed=3)
+    twin.load_state_dict(level.state_dict())
+    assert searches(level, observations[2:]) == searches(twin, observations[2:])
+
+
+@torch.no_grad()
+def test_the_distance_is_in_predicted_deviations():
+    """Members and modes count as one mixture, by its mean and standard deviation."""
+    level = follower(1.0, horizon=2)
+    predictor = level.predictor
+    state, context = predictor.encoder(torch.zeros(N, 3))
+    action = torch.zeros(N, 2)
+    told = predictor.model.predict(state, context, action)
+    noise = torch.Generator().manual_seed(0)
+    draws = [
+        torch.normal(
+            told.mean[0, m, n].expand(4000, -1), told.std[0, m, n], generator=noise
+        )
+        for m in range(told.mean.shape[1])
+        for n in range(told.mean.shape[2])
+        for _ in range(round(20 * float(told.weights[0, m, n])))
+    ]
+    pooled = torch.cat(draws)
+    mean, std = pooled.mean(0), pooled.std(0)
+    for times, expected in ((0.5, False), (2.0, True)):
+        surprise = Surprise(predictor, N, 1.0)
+        surprise.expect(state, context, action, ALL)
+        reached = (mean + times * std).expand(N, -1)
+        assert surprise.surprised(reached, ALL).tolist() == [expected] * N
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0])
+def test_a_threshold_that_cannot_work_is_named(threshold):
+    with pytest.raises(ConfigurationError, match="surprise must be positive"):
+        planner_level(surprise=threshold)
+
+
+@pytest.mark.parametrize("n_followed", [0, 6])
+def test_plans_are_followed_to_their_end_at_most(n_followed):
+    with pytest.raises(ConfigurationError, match="n_followed must be in 1 .. horizon"):
+        PlannerConfig(horizon=5, n_followed=n_followed)
