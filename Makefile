@@ -9,7 +9,7 @@ CODE := layeredrl experiments tests docs setup.py
 # The tests do not need numba's compiled loops, and compiling them costs seconds.
 PYTEST := NUMBA_DISABLE_JIT=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-.PHONY: help setup demo test check format lint types fast-tests benchmark docs clean
+.PHONY: help setup demo demo-arm test check format lint types fast-tests benchmark docs clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,8 +25,11 @@ $(INSTALLED): setup.cfg setup.py constraints.txt
 	$(PIP) -e '.[envs,dev]'
 	touch $@
 
-demo: $(INSTALLED)  ## Learn a model of a robot arm and plan with it (about five minutes).
-	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.planner --preset fetch-reach --seed 0 --run-dir runs/demo --overwrite
+demo: $(INSTALLED)  ## Learn skills and plan with them through a maze (about five minutes).
+	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.splates --preset maze-medium --seed 0 --run-dir runs/demo --overwrite
+
+demo-arm: $(INSTALLED)  ## Learn a model of a robot arm and plan with it (about a minute).
+	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.planner --preset fetch-reach --seed 0 --run-dir runs/demo-arm --overwrite
 
 test: $(INSTALLED)  ## Run all tests.
 	$(PYTEST)

@@ -190,12 +190,23 @@ def choose_predictor(arguments: PlannerArguments, env: VectorEnv) -> PredictorFa
         flat = get_flat_predictor_factory(arguments.n_models, arguments.use_value)
         return _with_options(flat, gamma=arguments.gamma)
     model = EnsembleConfig(n_models=arguments.n_models)
-    options: dict[str, Any] = {}
-    if arguments.hindsight_ratio:
-        options["hindsight"] = hindsight_for(env, ratio=arguments.hindsight_ratio)
+    options = hindsight_options(arguments.hindsight_ratio, env)
     return goal_predictor(
         arguments, env, partial(ProbabilisticEnsemble, config=model), **options
     )
+
+
+def hindsight_options(ratio: float, env: VectorEnv) -> dict[str, Any]:
+    """Describe hindsight as an argument of a predictor.
+
+    Args:
+        ratio: Share of sampled stretches that are relabelled; 0 for none.
+        env: A goal-based environment.
+
+    Returns:
+        The argument, if there is one.
+    """
+    return {"hindsight": hindsight_for(env, ratio=ratio)} if ratio else {}
 
 
 class GoalArguments(Protocol):

@@ -8,7 +8,7 @@ from gymnasium.vector import VectorEnv
 
 from experiments.arguments import RunArguments
 from experiments.learners import LearnerName, choose_learner
-from experiments.planner import goal_predictor
+from experiments.planner import goal_predictor, hindsight_options
 from experiments.search_methods import OptimizerName, choose_planner
 from layeredrl.errors import ConfigurationError
 from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
@@ -70,6 +70,9 @@ class SkillArguments(RunArguments):
     """Whether a value is learned and added at the end of plans."""
     gamma: float = 0.99
     """Discount of the value, used with ``use_value``."""
+    hindsight_ratio: float = 0.0
+    """Share of sampled stretches that reward and value learn from with a goal that they
+    went on to reach."""
     optimizer: OptimizerName = "icem"
     """How plans are searched; discrete skills always use the categorical CEM."""
     horizon: int = 12
@@ -258,4 +261,5 @@ def skill_predictor(arguments: SkillArguments, env: VectorEnv) -> PredictorFacto
         partial(ProbabilisticEnsemble, partial_net=dynamics, config=model),
         model_lr=arguments.model_lr,
         delta_standardizer=arguments.whiten,
+        **hindsight_options(arguments.hindsight_ratio, env),
     )
