@@ -15,6 +15,7 @@ from experiments.benchmarks.measuring import Benchmark, Measurement, measure_all
 from experiments.benchmarks.networks import network_benchmarks
 from experiments.benchmarks.planning import planning_benchmarks
 from experiments.benchmarks.replay import replay_benchmarks
+from experiments.benchmarks.skills import skill_benchmarks
 from experiments.benchmarks.updates import update_benchmarks
 from experiments.run_folder import command_line, versions
 
@@ -24,6 +25,7 @@ GROUPS: dict[str, Callable[[], Iterator[Benchmark]]] = {
     "updates": update_benchmarks,
     "networks": network_benchmarks,
     "learners": learner_benchmarks,
+    "skills": skill_benchmarks,
     "mazes": maze_benchmarks,
     "checkpoints": checkpoint_benchmarks,
 }
