@@ -10,6 +10,7 @@ from experiments.benchmarks.measuring import Benchmark, measure
 from experiments.benchmarks.networks import network_benchmarks
 from experiments.benchmarks.planning import planning_benchmarks
 from experiments.benchmarks.replay import full_buffer
+from experiments.benchmarks.skills import skill_benchmarks
 from experiments.benchmarks.updates import update_benchmarks
 
 
@@ -56,8 +57,10 @@ def test_benchmarks_do_their_work(benchmarks):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("benchmarks", [network_benchmarks, learner_benchmarks])
-def test_networks_and_learners_do_their_work(benchmarks):
+@pytest.mark.parametrize(
+    "benchmarks", [network_benchmarks, learner_benchmarks, skill_benchmarks]
+)
+def test_networks_learners_and_skills_do_their_work(benchmarks):
     for benchmark in benchmarks():
         benchmark.subject()
         benchmark.reference()
