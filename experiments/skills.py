@@ -8,7 +8,7 @@ from gymnasium.vector import VectorEnv
 
 from experiments.arguments import RunArguments
 from experiments.learners import LearnerName, choose_learner
-from experiments.planner import goal_predictor, hindsight_options
+from experiments.planner import falling_rate, goal_predictor, hindsight_options
 from experiments.search_methods import OptimizerName, choose_planner
 from layeredrl.errors import ConfigurationError
 from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
@@ -58,12 +58,12 @@ class SkillArguments(RunArguments):
     """Ensemble members of the skill model."""
     n_modes: int = 1
     """Modes per member."""
-    n_frequencies: int = 3
+    n_frequencies: int = 4
     """Sines and cosines of the latent state that the skill model sees beside it."""
     state_noise: float = 0.3
     """Noise on the states that the skill model learns from, in units of a skill's change."""
     model_lr: float = 3e-3
-    """Learning rate of the skill model."""
+    """Learning rate of the skill model at the start; it falls to a tenth."""
     known_reward: bool = False
     """Whether plans are paid by the environment's own ``compute_reward``."""
     use_value: bool = False
@@ -86,7 +86,7 @@ class SkillArguments(RunArguments):
     """Candidate sequences of skills per iteration."""
     n_iterations: int = 3
     """Iterations per plan."""
-    n_eval_candidates: int = 128
+    n_eval_candidates: int = 256
     """Candidate sequences per iteration in tests and evaluation."""
     n_eval_iterations: int = 4
     """Iterations per plan in tests and evaluation."""
@@ -259,7 +259,7 @@ def skill_predictor(arguments: SkillArguments, env: VectorEnv) -> PredictorFacto
         arguments,
         env,
         partial(ProbabilisticEnsemble, partial_net=dynamics, config=model),
-        model_lr=arguments.model_lr,
+        model_lr=falling_rate(arguments.model_lr, arguments.total_env_steps),
         delta_standardizer=arguments.whiten,
         **hindsight_options(arguments.hindsight_ratio, env),
     )
