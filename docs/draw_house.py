@@ -62,11 +62,14 @@ PLACES = {
     "levels": Place(1.2, 10.2, "decide, remember, learn"),
     "hierarchies": Place(1.2, 10.2, "who is active, what passes between levels"),
     "collectors": Place(1.2, 11.8, "step environments, train, test, log"),
+    "diagnostics": Place(7.3, 11.8, "planned against achieved"),
     "experiments": Place(4.0, 9.0, "concrete choices, seeds, paths"),
 }
 
 FLOWS = (
-    Flow("experiments", "collectors", 6.5, "choices", "results"),
+    Flow("experiments", "collectors", 5.15, "choices", "results"),
+    Flow("experiments", "diagnostics", 8.2, "trained runs", "numbers"),
+    Flow("diagnostics", "collectors", 9.8, "watching", "episodes"),
     Flow("collectors", "hierarchies", 5.15, "observations, rewards, ends", "actions"),
     Flow(
         "hierarchies", "levels", 5.15, "observations, inputs, transitions", "decisions"
@@ -108,7 +111,7 @@ def rooms() -> dict[str, int]:
     """
     package = ROOT / "layeredrl"
     names = {p.name for p in package.iterdir() if (p / "__init__.py").exists()}
-    names |= {p.stem for p in package.glob("*.py")} - {"version"}
+    names |= {p.stem for p in package.glob("*.py")} - {"version", "doctor"}
     names = {name for name in names if not name.startswith("_")} | {"experiments"}
     known = ranks()
     return {name: known[name] for name in sorted(names, key=lambda n: (known[n], n))}

@@ -29,6 +29,27 @@ def describe_result(
     Returns:
         Plain values; success entries are ``None`` where the environment has none.
     """
+    return {
+        "env_id": arguments.env_id,
+        "env_steps": hierarchy.n_env_steps,
+        "wall_s": round(wall_s, 1),
+        **measured(episodes, random_episodes),
+        "seed": arguments.seed,
+        "versions": versions(),
+        "command": command_line(),
+    }
+
+
+def measured(episodes: list[Episode], random_episodes: list[Episode]) -> dict[str, Any]:
+    """Summarize episodes beside those of the random policy.
+
+    Args:
+        episodes: Evaluation episodes.
+        random_episodes: Those of the random policy.
+
+    Returns:
+        Plain values; success entries are ``None`` where the environment has none.
+    """
     own, floor = summarize(episodes), summarize(random_episodes)
     interval = None
     if "success_last" in own:
@@ -36,9 +57,6 @@ def describe_result(
         interval = list(wilson_interval(successes, len(episodes)))
     returns = np.array([e.ret for e in episodes])
     return {
-        "env_id": arguments.env_id,
-        "env_steps": hierarchy.n_env_steps,
-        "wall_s": round(wall_s, 1),
         "episodes": len(episodes),
         "success_any": own.get("success_any"),
         "success_last": own.get("success_last"),
@@ -48,9 +66,6 @@ def describe_result(
         "random_success_any": floor.get("success_any"),
         "random_success_last": floor.get("success_last"),
         "random_return_mean": floor["return_mean"],
-        "seed": arguments.seed,
-        "versions": versions(),
-        "command": command_line(),
     }
 
 

@@ -96,7 +96,7 @@ class RunFolder:
         Raises:
             RunFolderError: If it cannot be written.
         """
-        self.write_text(name, json.dumps(content, indent=2) + "\n")
+        write_json(self.path / name, content)
 
     def write_gin(self) -> None:
         """Write down the gin configuration that was in force."""
@@ -112,10 +112,7 @@ class RunFolder:
         Raises:
             RunFolderError: If it cannot be written.
         """
-        try:
-            (self.path / name).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise RunFolderError(f"cannot write {self.path / name}: {error}") from error
+        write_text(self.path / name, text)
 
     def close(self) -> None:
         """Flush TensorBoard."""
@@ -166,6 +163,35 @@ class RunFolder:
             raise RunFolderError(
                 f"cannot write the run folder {self.path}: {error}"
             ) from error
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file.
+
+    Args:
+        path: The file.
+        content: Plain values.
+
+    Raises:
+        RunFolderError: If it cannot be written.
+    """
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file.
+
+    Args:
+        path: The file.
+        text: Its content.
+
+    Raises:
+        RunFolderError: If it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunFolderError(f"cannot write {path}: {error}") from error
 
 
 def versions() -> dict[str, str]:

@@ -3,7 +3,7 @@
 from gymnasium.vector import VectorEnv
 
 from experiments.arguments import parse_arguments
-from experiments.figures import draw_planner_run
+from experiments.figures import draw_skill_run
 from experiments.skills import SkillArguments, planner_level
 from experiments.training import main, run_and_report
 from layeredrl.levels import Level, SPlaTESLevel
@@ -37,7 +37,7 @@ def run() -> None:
         "splates",
         arguments,
         lambda env: build_levels(arguments, env),
-        draw_planner_run,
+        draw_skill_run,
     )
 
 

@@ -22,6 +22,7 @@ RANKS = {
     "levels": 6,
     "hierarchies": 7,
     "collectors": 8,
+    "diagnostics": 9,
 }
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 50

@@ -1,10 +1,12 @@
 import dataclasses
+import json
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from experiments import dads, splates
 from experiments.environments import make_vector_env
-from experiments.figures import draw_planner_run
+from experiments.figures import draw_planner_run, draw_skill_run
 from experiments.skills import SkillArguments
 from experiments.training import run_and_report
 from layeredrl.errors import ConfigurationError, SpaceError
@@ -51,6 +53,7 @@ VARIANTS = {
     ),
     "dads": (dads, {"learner_options": ("hidden_sizes=(8,)",)}),
 }
+DRAWN = ("splates", "discrete", "dads")
 MODULES = {"splates": splates, "dads": dads}
 
 
@@ -62,9 +65,26 @@ def test_each_variant_runs_and_can_be_loaded(variant, tmp_path):
         variant,
         arguments,
         lambda env: module.build_levels(arguments, env),
-        draw_planner_run,
+        draw_skill_run if variant in DRAWN else draw_planner_run,
     )
     check_learned(arguments, level=1)
+    if variant in DRAWN:
+        check_drawn(arguments.run_dir)
+
+
+def check_drawn(folder):
+    """Every picture is in the folder and TensorBoard, and the numbers in the result."""
+    names = {"plan", "model", "learning_curve", "skills", "outcomes", "calibration"}
+    for name in names:
+        assert (folder / f"{name}.png").stat().st_size > 5000
+    assert 1000 < (folder / "episode.gif").stat().st_size < 2_000_000
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    assert {*names, "episode"} <= set(events.Tags()["images"])
+    assert events.Images("episode")[0].encoded_image_string.startswith(b"GIF")
+    numbers = json.loads((folder / "result.json").read_text())["diagnostics"]
+    assert numbers["error_1"] > 0.0 and 0.0 <= numbers["coverage_90_H"] <= 1.0
+    assert "diagnostics/error_1" in events.Tags()["scalars"]
 
 
 @pytest.mark.parametrize("name", MODULES)
