@@ -52,7 +52,7 @@ def maze():
 
 
 def tmaze():
-    return TMazeVectorEnv(N, corridor_length=3, episode_steps=8)
+    return TMazeVectorEnv(N, corridor_length=1, episode_steps=8)
 
 
 def predictor(state, context):
@@ -131,10 +131,10 @@ def test_skills_and_their_model_are_learned(name):
     above, skills = life.hierarchy.levels
     assert above.n_updates > 5 and skills.n_updates > 5
     assert not is_same(before, life.hierarchy.acting_state())
-    told = {key: value for report in reports for key, value in report.items()}
-    scores = [value for key, value in told.items() if key.endswith("skill/score")]
-    assert len(scores) == 1 and np.isfinite(scores[0]) and scores[0] != 0.0
-    assert all(np.isfinite(value) for value in told.values())
+    told = [item for report in reports for item in report.items()]
+    scores = [value for key, value in told if key.endswith("skill/score")]
+    assert max(abs(score) for score in scores) > 1e-3
+    assert all(np.isfinite(value) for _, value in told)
 
 
 @pytest.mark.parametrize("name", ["sac", "dads", "early-ends", "tmaze-dqn"])
