@@ -109,7 +109,7 @@ def compare(
             seed counts twice, or a label fits no run.
     """
     task = _one_task(runs)
-    key = METRICS[metric] if metric is not None else _usual_metric(runs)
+    key = METRICS[metric] if metric is not None else usual_metric(runs)
     lacking = [str(run.folder) for run in runs if run.score(key) is None]
     if lacking:
         raise ConfigurationError(
@@ -120,6 +120,20 @@ def compare(
     floors = [run.score(f"random_{key}") for run in runs]
     known = [floor for floor in floors if floor is not None]
     return Comparison(task, key, methods, float(np.mean(known)) if known else None)
+
+
+def usual_metric(runs: Sequence[PastRun]) -> str:
+    """Pick the number that tells how well runs do.
+
+    Args:
+        runs: Runs of one task.
+
+    Returns:
+        Success at the last step where the environment speaks of it, else the return: an
+        entry of ``result.json``.
+    """
+    knows_success = all(run.score("success_last") is not None for run in runs)
+    return "success_last" if knows_success else "return_mean"
 
 
 def _one_task(runs: Sequence[PastRun]) -> str:
@@ -133,11 +147,6 @@ def _one_task(runs: Sequence[PastRun]) -> str:
             f"{listed}"
         )
     return next(iter(tasks))
-
-
-def _usual_metric(runs: Sequence[PastRun]) -> str:
-    knows_success = all(run.score("success_last") is not None for run in runs)
-    return "success_last" if knows_success else "return_mean"
 
 
 def _groups(runs: Sequence[PastRun], labels: Sequence[str]) -> dict[str, list[PastRun]]:

@@ -1,6 +1,5 @@
 """Put finished runs of one task, one per seed, beside the documentation."""
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,8 @@ import tyro  # noqa: E402
 from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
+from experiments.comparison import usual_metric  # noqa: E402
+from experiments.past_runs import PastRun, read_past_run  # noqa: E402
 from experiments.training import main  # noqa: E402
 from layeredrl.errors import RunFolderError  # noqa: E402
 
@@ -31,54 +32,7 @@ class PublishArguments:
     """Where results are kept."""
 
 
-@dataclass(frozen=True)
-class FinishedRun:
-    """What is read from a run folder."""
-
-    folder: Path
-    """The folder."""
-    result: dict[str, Any]
-    """Its ``result.json``."""
-    curve: list[tuple[int, float]]
-    """Environment steps and the measure of each periodic test."""
-
-
-def read_run(folder: Path) -> FinishedRun:
-    """Read a run folder.
-
-    Args:
-        folder: The folder.
-
-    Returns:
-        The run.
-
-    Raises:
-        RunFolderError: If the run did not finish.
-    """
-    try:
-        result = json.loads((folder / "result.json").read_text())
-        lines = (folder / "metrics.jsonl").read_text().splitlines()
-    except OSError as error:
-        raise RunFolderError(f"{folder} holds no finished run: {error}") from error
-    key = f"test/{measure_of(result)}"
-    metrics = [json.loads(line) for line in lines]
-    curve = [(line["env_steps"], line[key]) for line in metrics if key in line]
-    return FinishedRun(folder, result, curve)
-
-
-def measure_of(result: dict[str, Any]) -> str:
-    """Pick the number that tells success.
-
-    Args:
-        result: A run's ``result.json``.
-
-    Returns:
-        Success at the last step where the environment says so, else the return.
-    """
-    return "return_mean" if result["success_last"] is None else "success_last"
-
-
-def figure_of(runs: list[FinishedRun]) -> Figure:
+def figure_of(runs: list[PastRun]) -> Figure:
     """Draw every seed's periodic tests and evaluation, with the random floor.
 
     Args:
@@ -87,12 +41,13 @@ def figure_of(runs: list[FinishedRun]) -> Figure:
     Returns:
         The figure.
     """
-    measure = measure_of(runs[0].result)
+    measure = usual_metric(runs)
     figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
     for i, run in enumerate(runs):
         color, seed = plt.colormaps["viridis"](0.2 + 0.25 * i), run.result["seed"]
-        if run.curve:
-            axes.plot(*zip(*run.curve, strict=True), "o-", color=color, ms=3, lw=1.2)
+        tests = run.curve(measure)
+        if tests:
+            axes.plot(*zip(*tests, strict=True), "o-", color=color, ms=3, lw=1.2)
         axes.plot(
             run.result["env_steps"],
             run.result[measure],
@@ -109,7 +64,7 @@ def figure_of(runs: list[FinishedRun]) -> Figure:
     return figure
 
 
-def page_of(name: str, runs: list[FinishedRun]) -> str:
+def page_of(name: str, runs: list[PastRun]) -> str:
     """Write the result down in words.
 
     Args:
@@ -160,7 +115,7 @@ def run() -> None:
     if not arguments.runs:
         raise RunFolderError("name at least one run folder")
     runs = sorted(
-        (read_run(folder) for folder in arguments.runs),
+        (read_past_run(folder) for folder in arguments.runs),
         key=lambda finished: finished.result["seed"],
     )
     target = arguments.output / arguments.name

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shlex
 import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -217,5 +218,5 @@ def command_line() -> str:
         The command, without the path of the interpreter.
     """
     module = sys.modules["__main__"].__spec__
-    program = f"-m {module.name}" if module is not None else Path(sys.argv[0]).name
-    return " ".join(["python", program, *sys.argv[1:]])
+    program = ["-m", module.name] if module is not None else [Path(sys.argv[0]).name]
+    return shlex.join(["python", *program, *sys.argv[1:]])

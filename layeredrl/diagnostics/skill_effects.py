@@ -9,8 +9,8 @@ from gymnasium import spaces
 from layeredrl.diagnostics.calibration import imagine
 from layeredrl.errors import ConfigurationError
 from layeredrl.predictors import Predictor
-from layeredrl.types import MixturePrediction
 from layeredrl.utils.action_sampling import check_bounded
+from layeredrl.utils.distributions import prediction_moments
 from layeredrl.utils.spaces import action_dim, inner_bounds
 
 N_IMAGINED = 100
@@ -172,21 +172,13 @@ def skill_outcomes(
     )
     action = torch.from_numpy(np.tile(skills, (len(state), 1))).to(device)
     if n_repeats == 1:
-        outcomes = _moments(model.predict(states, contexts, action))
+        moments = prediction_moments(model.predict(states, contexts, action))
+        mean, std = (x.cpu().numpy() for x in moments)
     else:
         kept = action.unsqueeze(1).expand(-1, n_repeats, -1)
         ends = imagine(model, states, contexts, kept, N_IMAGINED, generator)[:, :, -1]
-        outcomes = SkillOutcomes(ends.mean(1), ends.std(1))
-    return SkillOutcomes(*(x.reshape(shape) for x in outcomes))
-
-
-def _moments(prediction: MixturePrediction) -> SkillOutcomes:
-    """Mean and standard deviation of mixtures over all members, (B, Z) each."""
-    weight = prediction.weights.unsqueeze(-1) / prediction.weights.shape[1]
-    mean = (weight * prediction.mean).sum((1, 2))
-    spread = prediction.std.square() + (prediction.mean - mean[:, None, None]).square()
-    std = (weight * spread).sum((1, 2)).sqrt()
-    return SkillOutcomes(mean.cpu().numpy(), std.cpu().numpy())
+        mean, std = ends.mean(1), ends.std(1)
+    return SkillOutcomes(mean.reshape(shape), std.reshape(shape))
 
 
 def spread_rows(points: np.ndarray, n: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from layeredrl.errors import CheckpointError
 from layeredrl.levels.episode_memory import EpisodeMemory
 from layeredrl.levels.learning_level import LearningLevel
 from layeredrl.levels.level import LevelSpec
@@ -43,7 +44,6 @@ class RunningPlannerLevel(LearningLevel):
 
     Attributes:
         last_plan: The latest plan and the instances it was made for, for drawing.
-        last_context: Contexts that this plan was made with, (B, C).
         last_decision: The latest decisions, those that go on with a plan included; a new
             object each time, for recording.
     """
@@ -87,7 +87,6 @@ class RunningPlannerLevel(LearningLevel):
                 self._predictor, spec.n_instances, recipe.surprise
             )
         self.last_plan: tuple[Plan, np.ndarray] | None = None
-        self.last_context: torch.Tensor | None = None
         self.last_decision: Decision | None = None
         self._memory = EpisodeMemory(
             self._predictor.encoder, spec.n_instances, self._action_dim, spec.device
@@ -184,7 +183,16 @@ class RunningPlannerLevel(LearningLevel):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore everything but the replay buffer."""
+        """Restore everything but the replay buffer.
+
+        Raises:
+            CheckpointError: If the saved level does not fit this one.
+        """
+        if (state["surprise"] is None) != (self._surprise is None):
+            raise CheckpointError(
+                "one of the saved level and this one gives plans up after a surprise, the "
+                f"other does not; this one has surprise={self._recipe.surprise}"
+            )
         super().load_state_dict(state)
         self._predictor.load_state_dict(state["predictor"])
         self._predictor.load_training_state(state["training"])
@@ -250,7 +258,7 @@ class RunningPlannerLevel(LearningLevel):
         """Plan; return what is carried out before the next search, (B, L, A)."""
         planner = self.planner
         plan = planner.plan(state, context, instances)
-        self.last_plan, self.last_context = (plan, instances), context
+        self.last_plan = (plan, instances)
         chosen = plan.actions[:, : _carried_out(planner) : planner.n_repeats]
         noisy = self._noisy(chosen.flatten(0, 1).cpu().numpy())
         return noisy.reshape(chosen.shape).repeat(planner.n_repeats, axis=1)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from layeredrl.predictors import Predictor
 from layeredrl.utils.checkpoints import to_array
+from layeredrl.utils.distributions import prediction_moments
 
 
 class Surprise:
@@ -63,12 +64,8 @@ class Surprise:
             instances: Whose, (B,) int64.
         """
         prediction = self._predictor.model.predict(state, context, action)
-        weight = prediction.weights.unsqueeze(-1) / prediction.weights.shape[1]
-        mean = (weight * prediction.mean).sum((1, 2))
-        spread = (prediction.mean - mean[:, None, None]).square()
-        variance = (weight * (prediction.std.square() + spread)).sum((1, 2))
         rows = torch.from_numpy(instances).to(state.device)
-        self._mean[rows], self._std[rows] = mean, variance.sqrt()
+        self._mean[rows], self._std[rows] = prediction_moments(prediction)
         self._expects[instances] = True
 
     def reset(self, instances: np.ndarray) -> None:

@@ -173,7 +173,7 @@ class TrajectoryPlanner(Planner):
         self._generator.set_state(state["generator"].cpu())
 
     def _remember(self, solution: Solution, index: Tensor, active: np.ndarray) -> None:
-        self._mean[index] = self._shifted(solution.mean, self.n_followed)
+        self._mean[index] = shift_sequences(solution.mean, self.n_followed)
         self._has_plan[active] = True
         carried = self.optimizer.carry_over(solution)
         if carried is None:
@@ -185,13 +185,7 @@ class TrajectoryPlanner(Planner):
                 .expand(len(self._mean), count, -1, -1)
                 .clone()
             )
-        self._carried[index] = self._shifted(carried, self.n_followed - 1)
-
-    @staticmethod
-    def _shifted(sequences: Tensor, n_steps: int) -> Tensor:
-        for _ in range(n_steps):
-            sequences = shift_sequences(sequences)
-        return sequences
+        self._carried[index] = shift_sequences(carried, self.n_followed - 1)
 
     def _describe(
         self, solution: Solution, actions: Tensor, objective: TrajectoryObjective

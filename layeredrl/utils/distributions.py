@@ -1,9 +1,11 @@
-"""Densities of Gaussian mixtures with diagonal covariance."""
+"""Densities and moments of Gaussian mixtures with diagonal covariance."""
 
 import math
 
 import torch
 from torch import Tensor
+
+from layeredrl.types import MixturePrediction
 
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 
@@ -64,6 +66,42 @@ def mixture_mean(weights: Tensor, mean: Tensor) -> Tensor:
         Weighted means (..., Z).
     """
     return (weights.unsqueeze(-1) * mean).sum(-2)
+
+
+def mixture_moments(
+    weights: Tensor, mean: Tensor, std: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each feature of a mixture.
+
+    Args:
+        weights: Mixture weights (..., N).
+        mean: Means of the modes (..., N, Z).
+        std: Standard deviations of the modes (..., N, Z).
+
+    Returns:
+        Means and standard deviations, (..., Z) each: the variance within modes and that
+        between them, added (law of total variance).
+    """
+    total = mixture_mean(weights, mean)
+    between = (mean - total.unsqueeze(-2)).square()
+    return total, mixture_mean(weights, std.square() + between).sqrt()
+
+
+def prediction_moments(prediction: MixturePrediction) -> tuple[Tensor, Tensor]:
+    """Sum a model's prediction up, over members and modes together.
+
+    Args:
+        prediction: What the model says of B transitions.
+
+    Returns:
+        Mean and standard deviation of each feature of the next latent state, (B, Z) each.
+    """
+    n_members = prediction.weights.shape[1]
+    return mixture_moments(
+        prediction.weights.flatten(1) / n_members,
+        prediction.mean.flatten(1, 2),
+        prediction.std.flatten(1, 2),
+    )
 
 
 def draw_modes(weights: Tensor, generator: torch.Generator | None) -> Tensor:

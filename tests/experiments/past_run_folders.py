@@ -31,8 +31,10 @@ def make_past_run(
         "return_mean": 10.0 * (score or 0.5),
         "random_success_any": None if score is None else 0.05,
         "random_success_last": None if score is None else 0.05,
+        "success_ci95": None if score is None else [0.1, 0.9],
         "random_return_mean": 0.5,
         "seed": seed,
+        "versions": {"torch": "2"},
         "command": command,
     }
     lines = [

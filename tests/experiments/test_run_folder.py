@@ -1,9 +1,10 @@
 import json
+import shlex
 
 import pytest
 
 from experiments.arguments import RunArguments
-from experiments.run_folder import RunFolder, versions
+from experiments.run_folder import RunFolder, command_line, versions
 from layeredrl.errors import RunFolderError
 
 
@@ -52,3 +53,9 @@ def test_versions_name_what_matters():
     found = versions()
     assert found["torch"].startswith("2")
     assert {"python", "gymnasium", "layeredrl"} <= set(found)
+
+
+def test_the_command_can_be_given_to_a_shell_again(monkeypatch):
+    options = ["--learner-options", "learning_rate=1e-3 -> 1e-4 in 60000"]
+    monkeypatch.setattr("sys.argv", ["run.py", *options])
+    assert shlex.split(command_line())[-2:] == options

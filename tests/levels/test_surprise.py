@@ -7,7 +7,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from layeredrl.errors import ConfigurationError
+from layeredrl.errors import CheckpointError, ConfigurationError
 from layeredrl.levels.surprise import Surprise
 from layeredrl.planners import PlannerConfig
 from tests.levels.building import build
@@ -106,6 +106,13 @@ def test_a_restored_level_is_surprised_alike():
     twin = follower(2.0, horizon=5, n_followed=3)
     twin.load_state_dict(level.state_dict())
     assert searches(level, observations[2:]) == searches(twin, observations[2:])
+
+
+@pytest.mark.parametrize("saved, own", [(None, 2.0), (2.0, None)])
+def test_a_level_saved_without_surprise_does_not_fit_one_with_it(saved, own):
+    state = follower(saved, horizon=5).state_dict()
+    with pytest.raises(CheckpointError, match=f"this one has surprise={own}"):
+        follower(own, horizon=5).load_state_dict(state)
 
 
 @torch.no_grad()

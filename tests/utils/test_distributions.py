@@ -2,12 +2,15 @@ import pytest
 import torch
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
+from layeredrl.types import MixturePrediction
 from layeredrl.utils.distributions import (
     draw_modes,
     gaussian_log_prob,
     log_weights,
     mixture_log_prob,
     mixture_mean,
+    mixture_moments,
+    prediction_moments,
 )
 
 
@@ -54,6 +57,23 @@ def test_mixture_mean(mixture):
     torch.testing.assert_close(
         mixture_mean(weights, mean), reference(weights, mean, std).mean
     )
+
+
+def test_mixture_moments(mixture):
+    expected = reference(*mixture)
+    mean, std = mixture_moments(*mixture)
+    torch.testing.assert_close(mean, expected.mean)
+    torch.testing.assert_close(std, expected.stddev)
+
+
+def test_moments_of_a_prediction_count_every_member_alike(mixture):
+    # Five members with four modes each, of one transition.
+    weights, mean, std = (x.unsqueeze(0) for x in mixture)
+    prediction = MixturePrediction(mean, weights, std, torch.zeros(1, 5))
+    expected = reference(weights.flatten(1) / 5, mean.flatten(1, 2), std.flatten(1, 2))
+    found_mean, found_std = prediction_moments(prediction)
+    torch.testing.assert_close(found_mean, expected.mean)
+    torch.testing.assert_close(found_std, expected.stddev)
 
 
 def test_modes_are_drawn_by_their_weights(generator):
