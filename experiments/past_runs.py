@@ -11,6 +11,7 @@ from layeredrl.errors import RunFolderError
 
 # How a run is started, written down and measured makes it no other method.
 _NOT_THE_METHOD = {
+    "experiment",  # told in its own way, as older runs know it from their command alone
     "seed",
     "run_dir",
     "overwrite",
@@ -48,8 +49,8 @@ class PastRun:
 
     @property
     def experiment(self) -> str | None:
-        """Name of the experiment, where the command tells."""
-        return experiment_in(self.result.get("command", ""))
+        """Name of the experiment, where the arguments or the command tell."""
+        return experiment_of(self.arguments, self.result)
 
     def method(self) -> dict[str, Any]:
         """Tell what was done.
@@ -176,16 +177,19 @@ def _fitting(pattern: Path) -> list[Path]:
     return runs
 
 
-def experiment_in(command: str) -> str | None:
-    """Read the name of the experiment from the command that started it.
+def experiment_of(arguments: dict[str, Any], result: dict[str, Any]) -> str | None:
+    """Read the name of a run's experiment.
 
     Args:
-        command: As in ``result.json``.
+        arguments: Its ``args.json``; older ones do not tell.
+        result: Its ``result.json``, whose command tells, too; empty if there is none yet.
 
     Returns:
-        For example ``flat``; ``None`` if it was not started as a module of ours.
+        For example ``flat``; ``None`` if neither tells.
     """
-    after = _word_after("-m", command)
+    if "experiment" in arguments:
+        return str(arguments["experiment"])
+    after = _word_after("-m", result.get("command", ""))
     if after is None or not after.startswith(_PACKAGE):
         return None
     return after.removeprefix(_PACKAGE)

@@ -12,7 +12,7 @@ from gymnasium.vector import VectorEnv
 from experiments import dads, flat, memory, pixels, planner, splates, subgoals
 from experiments.arguments import RunArguments
 from experiments.environments import make_vector_env
-from experiments.past_runs import experiment_in, read_json
+from experiments.past_runs import experiment_of, read_json
 from layeredrl.collectors.run_checkpoints import KIND as RUN_KIND
 from layeredrl.errors import CheckpointError, ConfigurationError, RunFolderError
 from layeredrl.hierarchies import Hierarchy
@@ -106,11 +106,13 @@ def _newest(folder: Path) -> Path:
 
 
 def _told_experiment(folder: Path, arguments: dict[str, Any]) -> str | None:
-    """By the command, else by the folder's place, else by the names of the arguments."""
-    if (folder / "result.json").exists():
-        named = experiment_in(read_json(folder / "result.json").get("command", ""))
-        if named in EXPERIMENTS:
-            return named
+    """By the arguments or the command, else by place, else by names of arguments."""
+    path = folder / "result.json"
+    told = experiment_of(arguments, read_json(path) if path.exists() else {})
+    if told in EXPERIMENTS:
+        return told
+    if "experiment" in arguments:  # another one, however much alike
+        return None
     above = folder.resolve().parents
     if len(above) > 1 and above[1].name in EXPERIMENTS:
         return above[1].name
@@ -216,7 +218,7 @@ def _levels(trained: Trained, env: VectorEnv) -> list[Level]:
         )
     kind, build = EXPERIMENTS[trained.experiment]
     known = {field.name for field in dataclasses.fields(kind)}
-    foreign = sorted(trained.arguments.keys() - known)
+    foreign = sorted(trained.arguments.keys() - known - {"experiment"})
     if foreign:
         raise ConfigurationError(
             f"the run in {trained.folder} has arguments that {trained.experiment} does "

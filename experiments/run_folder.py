@@ -62,13 +62,14 @@ class RunFolder:
         default = Path("runs") / experiment / env_name / f"seed{arguments.seed}"
         self.path = arguments.run_dir or default
         self.is_resumed = arguments.resume and (self.path / "args.json").exists()
+        told = {"experiment": experiment} | as_plain(arguments)
         if self.is_resumed:
-            self._check_arguments(arguments)
+            self._check_arguments(told, arguments.force)
         else:
             self._prepare(arguments.overwrite)
-        self.write_json("args.json", as_plain(arguments))
+        self.write_json("args.json", told)
         self.writer = SummaryWriter(str(self.path))
-        text = json.dumps(as_plain(arguments), indent=2)
+        text = json.dumps(told, indent=2)
         self.writer.add_text("arguments", f"```\n{text}\n```")
 
     @property
@@ -119,14 +120,15 @@ class RunFolder:
         """Flush TensorBoard."""
         self.writer.close()
 
-    def _check_arguments(self, arguments: RunArguments) -> None:
+    def _check_arguments(self, now: dict[str, Any], force: bool) -> None:
         try:
             before = json.loads((self.path / "args.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RunFolderError(
                 f"cannot read the arguments of the run in {self.path}: {error}"
             ) from error
-        now = as_plain(arguments)
+        # Older runs did not tell their experiment.
+        before = {"experiment": now["experiment"]} | before
         changed = {
             name: f"{name}: {before.get(name)} before, {value} now"
             for name, value in now.items()
@@ -138,7 +140,7 @@ class RunFolder:
                 f"{self.path} cannot be resumed with other arguments: "
                 f"{'; '.join(harmful)}"
             )
-        if changed and not arguments.force:
+        if changed and not force:
             raise ConfigurationError(
                 f"{self.path} was run with other arguments: "
                 f"{'; '.join(changed.values())}; --force resumes all the same"

@@ -124,6 +124,27 @@ def test_every_experiment_is_rebuilt(name, rebuilds_itself, tmp_path, monkeypatc
     assert n_env_steps == 0 and not agent.is_training
 
 
+def told_anew(place, **entries):
+    """Change what a run's arguments tell."""
+    path = place / "args.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+    return find_trained(place).experiment
+
+
+def test_a_runs_arguments_name_its_experiment(folder, tmp_path):
+    arguments = json.loads((folder / "args.json").read_text())
+    assert arguments["experiment"] == "flat"
+    place = untrained("splates", EXPERIMENTS["splates"][0](), tmp_path)
+    assert "experiment" not in json.loads((place / "args.json").read_text())
+    assert find_trained(place).experiment == "splates"  # by its place
+    command = {"command": "python -m experiments.dads"}
+    (place / "result.json").write_text(json.dumps(command))
+    assert find_trained(place).experiment == "dads"
+    assert told_anew(place, experiment="splates") == "splates"
+    # One that is not ours is none of ours, however much alike.
+    assert told_anew(place, experiment="mine") is None
+
+
 def test_what_cannot_be_rebuilt_says_what_it_needs(tmp_path, monkeypatch):
     arguments = dataclasses.replace(TINY, env_id="Pendulum-v1")
     place = untrained("flat", arguments, tmp_path)

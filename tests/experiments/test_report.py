@@ -7,7 +7,7 @@ import pytest
 from experiments import report
 from experiments.comparison import compare
 from experiments.past_runs import (
-    experiment_in,
+    experiment_of,
     find_run_folders,
     preset_in,
     read_past_run,
@@ -172,8 +172,11 @@ def test_a_run_without_results_is_named(tmp_path, broken):
 
 def test_commands_tell_experiment_and_preset():
     command = "python -m experiments.flat --preset a --gin it's"
-    assert (experiment_in(command), preset_in(command)) == ("flat", "a")
-    assert experiment_in("python pytest") is None
+    assert experiment_of({}, {"command": command}) == "flat"
+    assert experiment_of({"experiment": "dads"}, {"command": command}) == "dads"
+    assert experiment_of({}, {"command": "python pytest"}) is None
+    assert experiment_of({}, {}) is preset_in("") is None
+    assert preset_in(command) == "a"
     assert preset_in("python -m experiments.flat --preset") is None
 
 

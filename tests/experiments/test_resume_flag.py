@@ -82,6 +82,19 @@ class TestChangedArguments:
             with pytest.raises(ConfigurationError, match="n_envs: 8 before, 3 now"):
                 RunFolder("planner", changed)
 
+    def test_another_experiment_is_refused(self, before):
+        resumed = dataclasses.replace(before, resume=True, force=True)
+        with pytest.raises(ConfigurationError, match="planner before, flat now"):
+            RunFolder("flat", resumed)
+
+    def test_runs_that_did_not_tell_their_experiment_go_on(self, before):
+        path = before.run_dir / "args.json"
+        told = json.loads(path.read_text())
+        del told["experiment"]
+        path.write_text(json.dumps(told))
+        RunFolder("planner", dataclasses.replace(before, resume=True)).close()
+        assert json.loads(path.read_text())["experiment"] == "planner"
+
     def test_harmless_ones_need_force(self, before):
         changed = dataclasses.replace(before, total_env_steps=9000, resume=True)
         with pytest.raises(ConfigurationError, match="total_env_steps.*--force"):
