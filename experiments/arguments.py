@@ -16,6 +16,24 @@ A = TypeVar("A", bound="RunArguments")
 
 
 @dataclass(frozen=True)
+class LaunchArguments:
+    """How many runs a program starts."""
+
+    seeds: tuple[int, ...] = ()
+    """Seeds of several runs, side by side on the cores that there are, in place of ``--seed``.
+    A ``--run-dir`` then holds a folder ``seed<k>`` for each."""
+    at_once: int | None = None
+    """How many of them at once; by default cores / torch threads."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot work."""
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ConfigurationError(f"a seed is there twice: {list(self.seeds)}")
+        if self.at_once is not None and self.at_once < 1:
+            raise ConfigurationError(f"at_once must be at least 1, got {self.at_once}")
+
+
+@dataclass(frozen=True)
 class RunArguments:
     """Arguments that all experiments share."""
 
@@ -139,7 +157,7 @@ def parse_arguments(
     description: str,
     command_line: Sequence[str] | None = None,
 ) -> A:
-    """Read the command line; ``--preset NAME`` sets other defaults.
+    """Read the command line of a single run; ``--preset NAME`` sets other defaults.
 
     Args:
         kind: The dataclass to fill.
@@ -154,18 +172,62 @@ def parse_arguments(
         ConfigurationError: If there is no such preset.
     """
     words = list(sys.argv[1:] if command_line is None else command_line)
-    default = kind()
-    if "--preset" in words:
-        at = words.index("--preset")
-        name = words[at + 1] if at + 1 < len(words) else ""
-        if name not in presets:
-            raise ConfigurationError(
-                f"there is no preset {name!r}; there are {sorted(presets)}"
-            )
-        default = presets[name]
-        del words[at : at + 2]
-    text = f"{description} Presets (--preset NAME): {', '.join(sorted(presets))}."
+    default = _take_preset(words, kind, presets)
+    text = _with_presets(description, presets)
     return tyro.cli(kind, default=default, args=words, description=text)
+
+
+def parse_program(
+    kind: type[A],
+    presets: Mapping[str, A],
+    description: str,
+    command_line: Sequence[str] | None = None,
+) -> tuple[LaunchArguments, A]:
+    """Read the command line of a program, which may start several runs.
+
+    Args:
+        kind: The dataclass that describes a run.
+        presets: Defaults by name.
+        description: Shown by ``--help``.
+        command_line: Arguments; ``None`` for those of the process.
+
+    Returns:
+        What is started, and the arguments of a run, as :func:`parse_arguments`.
+
+    Raises:
+        ConfigurationError: If there is no such preset.
+    """
+    words = list(sys.argv[1:] if command_line is None else command_line)
+    default = _take_preset(words, kind, presets)
+    both = dataclasses.make_dataclass(
+        "Program", [("launch", LaunchArguments), ("run", kind)], frozen=True
+    )
+    found = tyro.cli(
+        both,
+        default=both(LaunchArguments(), default),
+        args=words,
+        description=_with_presets(description, presets),
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+    return found.launch, found.run
+
+
+def _take_preset(words: list[str], kind: type[A], presets: Mapping[str, A]) -> A:
+    """Take ``--preset NAME`` out of the words; return the defaults."""
+    if "--preset" not in words:
+        return kind()
+    at = words.index("--preset")
+    name = words[at + 1] if at + 1 < len(words) else ""
+    if name not in presets:
+        raise ConfigurationError(
+            f"there is no preset {name!r}; there are {sorted(presets)}"
+        )
+    del words[at : at + 2]
+    return presets[name]
+
+
+def _with_presets(description: str, presets: Mapping[str, A]) -> str:
+    return f"{description} Presets (--preset NAME): {', '.join(sorted(presets))}."
 
 
 def as_plain(arguments: RunArguments) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from gymnasium.vector import VectorEnv
 
-from experiments.arguments import parse_arguments
 from experiments.figures import draw_skill_run
+from experiments.program import run_program
 from experiments.skills import SkillArguments, planner_level
 from experiments.training import main, run_and_report
 from layeredrl.levels import DADSLevel, Level
@@ -38,7 +38,10 @@ def build_levels(arguments: SkillArguments, env: VectorEnv) -> list[Level]:
 
 def run() -> None:
     """Read the command line and run the experiment."""
-    arguments = parse_arguments(SkillArguments, PRESETS, str(__doc__))
+    run_program("dads", SkillArguments, PRESETS, str(__doc__), _run_one)
+
+
+def _run_one(arguments: SkillArguments) -> None:
     run_and_report(
         "dads",
         arguments,

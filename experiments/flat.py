@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 from gymnasium.vector import VectorEnv
 
-from experiments.arguments import RunArguments, parse_arguments
+from experiments.arguments import RunArguments
 from experiments.figures import draw_learning_curve
 from experiments.learners import LearnerName, choose_learner
+from experiments.program import run_program
 from experiments.training import main, run_and_report
 from layeredrl.learners import A2CConfig
 from layeredrl.levels import Exploration, LearningSchedule, Level, PolicyLevel
@@ -224,7 +225,10 @@ def build_levels(arguments: FlatArguments, env: VectorEnv) -> list[Level]:
 
 def run() -> None:
     """Read the command line and run the experiment."""
-    arguments = parse_arguments(FlatArguments, PRESETS, str(__doc__))
+    run_program("flat", FlatArguments, PRESETS, str(__doc__), _run_one)
+
+
+def _run_one(arguments: FlatArguments) -> None:
     run_and_report(
         "flat",
         arguments,

@@ -5,7 +5,6 @@ from functools import partial
 
 from gymnasium.vector import VectorEnv
 
-from experiments.arguments import parse_arguments
 from experiments.backbones import Backbone, backbones
 from experiments.planner import (
     PlannerArguments,
@@ -13,6 +12,7 @@ from experiments.planner import (
     require_learned_rewards,
     run_planner,
 )
+from experiments.program import run_program
 from experiments.training import main
 from layeredrl.envs.maze2d_vector import Maze2DVectorEnv
 from layeredrl.envs.tmaze_vector import TMazeVectorEnv
@@ -118,7 +118,10 @@ def guessing_share(env: VectorEnv) -> float | None:
 
 def run() -> None:
     """Read the command line and run the experiment."""
-    arguments = parse_arguments(MemoryArguments, PRESETS, str(__doc__))
+    run_program("memory", MemoryArguments, PRESETS, str(__doc__), _run_one)
+
+
+def _run_one(arguments: MemoryArguments) -> None:
     finished = run_planner("memory", arguments, choose_predictor)
     share = guessing_share(finished.eval_env)
     if share is not None:

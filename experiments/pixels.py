@@ -6,13 +6,13 @@ from typing import Literal
 
 from gymnasium.vector import VectorEnv
 
-from experiments.arguments import parse_arguments
 from experiments.planner import (
     PlannerArguments,
     falling_rate,
     require_learned_rewards,
     run_planner,
 )
+from experiments.program import run_program
 from experiments.training import main
 from layeredrl.nets.cnn import DrQCNN, GridworldCNN, IMPALAishCNN, NatureishCNN
 from layeredrl.nets.tstep_encoders import CNNType
@@ -117,7 +117,10 @@ def choose_predictor(arguments: PixelArguments, env: VectorEnv) -> PredictorFact
 
 def run() -> None:
     """Read the command line and run the experiment."""
-    arguments = parse_arguments(PixelArguments, PRESETS, str(__doc__))
+    run_program("pixels", PixelArguments, PRESETS, str(__doc__), _run_one)
+
+
+def _run_one(arguments: PixelArguments) -> None:
     run_planner("pixels", arguments, choose_predictor)
 
 

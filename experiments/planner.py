@@ -8,8 +8,9 @@ from typing import Any, Protocol, TypeVar
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
-from experiments.arguments import RunArguments, parse_arguments
+from experiments.arguments import RunArguments
 from experiments.figures import draw_planner_run
+from experiments.program import run_program
 from experiments.search_methods import OptimizerName, choose_planner
 from experiments.training import TrainedRun, main, run_and_report
 from layeredrl.errors import ConfigurationError
@@ -331,7 +332,10 @@ def run_planner(
 
 def run() -> None:
     """Read the command line and run the experiment."""
-    arguments = parse_arguments(PlannerArguments, PRESETS, str(__doc__))
+    run_program("planner", PlannerArguments, PRESETS, str(__doc__), _run_one)
+
+
+def _run_one(arguments: PlannerArguments) -> None:
     run_planner("planner", arguments, choose_predictor)
 
 

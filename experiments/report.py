@@ -88,7 +88,7 @@ def page_of(comparison: Comparison, pictures: Sequence[str] = ()) -> str:
     Returns:
         Markdown.
     """
-    lines = [f"# {comparison.task}", "", *_table(comparison), ""]
+    lines = [f"# {comparison.task}", "", *table_of(comparison), ""]
     lines += _improvement_table(comparison)
     for name in pictures:
         lines += [f"![{_CAPTIONS[name]}]({name}.png)", "", f"*{_CAPTIONS[name]}.*", ""]
@@ -101,7 +101,15 @@ def page_of(comparison: Comparison, pictures: Sequence[str] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(comparison: Comparison) -> list[str]:
+def table_of(comparison: Comparison) -> list[str]:
+    """Write the scores down, one row per method.
+
+    Args:
+        comparison: The comparison.
+
+    Returns:
+        Lines of Markdown.
+    """
     lines = [
         f"Final evaluation, {measure_name(comparison.metric)}:",
         "",
@@ -183,7 +191,7 @@ def run() -> None:
     runs = [read_past_run(folder) for folder in find_run_folders(arguments.runs)]
     comparison = compare(runs, arguments.metric, arguments.label)
     write_report(comparison, arguments.output)
-    print("\n".join([comparison.task, *_table(comparison)]))
+    print("\n".join([comparison.task, *table_of(comparison)]))
     print("\n".join(_improvement_table(comparison)))
     print(f"report          {arguments.output / 'report.md'}")
 

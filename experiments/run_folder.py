@@ -58,9 +58,8 @@ class RunFolder:
                 nor overwritten, or cannot be written.
             ConfigurationError: If a run is to be resumed with other arguments.
         """
-        env_name = arguments.env_id.replace(":", "_").replace("/", "_")
-        default = Path("runs") / experiment / env_name / f"seed{arguments.seed}"
-        self.path = arguments.run_dir or default
+        own = run_parent(experiment, arguments.env_id) / f"seed{arguments.seed}"
+        self.path = arguments.run_dir or own
         self.is_resumed = arguments.resume and (self.path / "args.json").exists()
         told = {"experiment": experiment} | as_plain(arguments)
         if self.is_resumed:
@@ -166,6 +165,19 @@ class RunFolder:
             raise RunFolderError(
                 f"cannot write the run folder {self.path}: {error}"
             ) from error
+
+
+def run_parent(experiment: str, env_id: str) -> Path:
+    """Name the folder of an experiment's runs in one environment.
+
+    Args:
+        experiment: Name of the experiment.
+        env_id: The environment.
+
+    Returns:
+        The folder; each seed has its own in it.
+    """
+    return Path("runs") / experiment / env_id.replace(":", "_").replace("/", "_")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -6,9 +6,10 @@ from typing import Literal
 
 from gymnasium.vector import VectorEnv
 
-from experiments.arguments import RunArguments, parse_arguments
+from experiments.arguments import RunArguments
 from experiments.figures import draw_learning_curve
 from experiments.learners import LearnerName, choose_learner
+from experiments.program import run_program
 from experiments.training import main, run_and_report
 from layeredrl.levels import (
     Exploration,
@@ -189,7 +190,10 @@ def _learning(arguments: SubgoalArguments, is_lowest: bool) -> LearningSchedule:
 
 def run() -> None:
     """Read the command line and run the experiment."""
-    arguments = parse_arguments(SubgoalArguments, PRESETS, str(__doc__))
+    run_program("subgoals", SubgoalArguments, PRESETS, str(__doc__), _run_one)
+
+
+def _run_one(arguments: SubgoalArguments) -> None:
     run_and_report(
         "subgoals",
         arguments,

@@ -1,0 +1,178 @@
+"""Experiments as programs: one run, or one per seed side by side."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from experiments.arguments import RunArguments, parse_program
+from experiments.comparison import compare
+from experiments.past_runs import PastRun, read_past_run
+from experiments.report import table_of
+from experiments.run_folder import run_parent
+from experiments.seed_runs import SeedRun, run_in_turn
+from experiments.training import EXIT_ERROR
+from layeredrl.errors import ConfigurationError
+
+A = TypeVar("A", bound=RunArguments)
+
+# Flags that each run of several has a value of its own for, or that only we understand.
+_OURS = ("seeds", "seed", "at-once", "run-dir")
+
+
+def run_program(
+    experiment: str,
+    kind: type[A],
+    presets: Mapping[str, A],
+    description: str,
+    run_one: Callable[[A], object],
+) -> None:
+    """Read the command line and run what it asks for.
+
+    Several seeds are several processes, each started as if by hand with its ``--seed``: their
+    results are the same to the digit.
+
+    Args:
+        experiment: Name of the experiment.
+        kind: The dataclass of its arguments.
+        presets: Defaults by name.
+        description: Shown by ``--help``.
+        run_one: Runs one seed in this process.
+
+    Raises:
+        ConfigurationError: If there is no such preset, or ``--seed`` is given with
+            ``--seeds``.
+        SystemExit: If one of several seeds failed.
+    """
+    launch, arguments = parse_program(kind, presets, description)
+    if not launch.seeds:
+        run_one(arguments)
+        return
+    words = sys.argv[1:]
+    if has_flag(words, "seed"):
+        raise ConfigurationError("there is --seed and --seeds; give one of them")
+    runs = plan_runs(experiment, launch.seeds, arguments, words)
+    n_at_once = launch.at_once or cores() // arguments.torch_threads or 1
+    codes = run_in_turn(runs, n_at_once, arguments.total_env_steps)
+    print(summary_of(runs, codes))
+    if any(codes.values()):
+        sys.exit(EXIT_ERROR)
+
+
+def plan_runs(
+    experiment: str, seeds: Sequence[int], arguments: RunArguments, words: Sequence[str]
+) -> list[SeedRun]:
+    """Lay out what is started for each seed.
+
+    Args:
+        experiment: Name of the experiment.
+        seeds: Seeds of the runs.
+        arguments: What the command line says.
+        words: The command line.
+
+    Returns:
+        One run per seed, with its own folder and an empty log beside it, or the log to go on
+        with.
+    """
+    parent = arguments.run_dir or run_parent(experiment, arguments.env_id)
+    kept = without_flags(words, _OURS)
+    runs = []
+    for seed in seeds:
+        folder = parent / f"seed{seed}"
+        own = ["--seed", str(seed)]
+        if arguments.run_dir is not None:
+            own += ["--run-dir", str(folder)]
+        command = (*_program(), *kept, *own)
+        log = folder.with_name(f"{folder.name}.log")
+        if not arguments.resume:
+            log.unlink(missing_ok=True)
+        runs.append(SeedRun(seed, folder, log, command))
+    return runs
+
+
+def summary_of(runs: Sequence[SeedRun], codes: Mapping[int, int]) -> str:
+    """Write down what came out, and what failed.
+
+    Args:
+        runs: The runs.
+        codes: Their exit codes by seed.
+
+    Returns:
+        A table over seeds, and the failed ones with their last words.
+    """
+    done = [read_past_run(run.folder) for run in runs if codes[run.seed] == 0]
+    lines = ["", *_seed_table(done)] if done else []
+    failed = [run for run in runs if codes[run.seed]]
+    for run in failed:
+        lines.append(f"seed {run.seed} failed: {run.last_words()} (see {run.log})")
+    if failed:
+        lines.append(f"failed seeds: {' '.join(str(run.seed) for run in failed)}")
+    return "\n".join(lines)
+
+
+def _seed_table(done: Sequence[PastRun]) -> list[str]:
+    comparison = compare(done)
+    scores = [run.score(comparison.metric) for run in done]
+    lines = [f"{comparison.task}, {comparison.metric}", ""]
+    for run, score in zip(done, scores, strict=True):
+        minutes = run.result["wall_s"] / 60.0
+        where = f"{score:>10.2f}{minutes:>8.1f} min  {run.folder}"
+        lines.append(f"seed {run.result['seed']:<6}{where}")
+    return [*lines, "", *table_of(comparison), ""]
+
+
+def cores() -> int:
+    """Count the processor cores that this process may use.
+
+    Returns:
+        Their number, at least 1.
+    """
+    if hasattr(os, "sched_getaffinity"):  # not on every platform
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def has_flag(words: Sequence[str], name: str) -> bool:
+    """Tell whether a flag was given.
+
+    Args:
+        words: A command line.
+        name: The flag, without dashes.
+
+    Returns:
+        Whether it is there, as ``--name`` or ``--name=value``.
+    """
+    return any(_flag_of(word) == name for word in words)
+
+
+def without_flags(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Leave flags out, with their values.
+
+    Args:
+        words: A command line without positional arguments.
+        names: The flags, without dashes.
+
+    Returns:
+        All other words.
+    """
+    kept, is_kept = [], True
+    for word in words:
+        if word.startswith("--"):
+            is_kept = _flag_of(word) not in names
+        if is_kept:
+            kept.append(word)
+    return kept
+
+
+def _flag_of(word: str) -> str | None:
+    if not word.startswith("--"):
+        return None
+    return word[2:].partition("=")[0].replace("_", "-")
+
+
+def _program() -> list[str]:
+    """What started us: a module, or a file."""
+    module = sys.modules["__main__"].__spec__
+    what = ["-m", module.name] if module is not None else [str(Path(sys.argv[0]))]
+    return [sys.executable, *what]
