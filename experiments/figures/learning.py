@@ -7,7 +7,8 @@ from typing import Any
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from experiments.figures.style import ACTUAL, GOAL, show
+from experiments.figures.album import Album
+from experiments.figures.style import ACTUAL, GOAL
 from experiments.training import TrainedRun
 
 
@@ -18,7 +19,7 @@ def draw_learning_curve(run: TrainedRun) -> None:
         run: A finished run.
     """
     curve = learning_curve_figure(run.folder.metrics_path, run.result)
-    show(run, "learning_curve", curve)
+    Album.of_run(run).add("learning_curve", curve)
 
 
 def learning_curve_figure(metrics_path: Path, result: dict[str, Any]) -> Figure | None:

@@ -1,4 +1,4 @@
-"""Planned against achieved: how far off, how far ahead, and with which skills."""
+"""Planned against achieved: how far off, how far ahead, and after which decisions."""
 
 import numpy as np
 from gymnasium import spaces
@@ -62,12 +62,12 @@ def model_figure(
 def outcome_figure(
     recording: Recording, errors: OutcomeErrors, space: spaces.Space
 ) -> Figure:
-    """Show errors by outcome, by how far is looked ahead, and by skill.
+    """Show errors by outcome, by how far is looked ahead, and by decision.
 
     Args:
         recording: What happened.
         errors: Planned against achieved.
-        space: Space of the skills.
+        space: Space of what is decided: skills, subgoals or actions.
 
     Returns:
         Three panels.
@@ -79,7 +79,7 @@ def outcome_figure(
     draw_error_ahead(panels[1], errors, shows_plans=True)
     panels[1].set_title("Error the further ahead", fontsize=10)
     _draw_by_skill(panels[2], recording, errors, space)
-    figure.suptitle("Planned against achieved outcomes of skills", fontsize=12)
+    figure.suptitle("Planned against achieved outcomes", fontsize=12)
     return figure
 
 
@@ -172,7 +172,7 @@ def _draw_by_skill(
     """Mean distance one decision ahead, by bins of skills."""
     bins = skill_bins(recording.action[errors.windows.start], space)
     mean, count = mean_per_bin(errors.distance[:, 0], bins)
-    axes.set_title("One decision ahead, by skill (numbers: decisions)", fontsize=10)
+    axes.set_title("One ahead, by what was decided (numbers: how often)", fontsize=10)
     if mean.ndim == 2:
         assert isinstance(space, spaces.Box)
         low, high = space.low.ravel(), space.high.ravel()
@@ -184,7 +184,7 @@ def _draw_by_skill(
             vmin=0.0,
             aspect="auto",
         )
-        axes.set(xlabel="skill feature 0", ylabel="skill feature 1")
+        axes.set(xlabel="decided, feature 0", ylabel="decided, feature 1")
         bar = axes.figure.colorbar(image, ax=axes, label="mean distance")
         bar.outline.set_visible(False)
         axes.tick_params(labelsize=8)
@@ -203,7 +203,7 @@ def _draw_by_skill(
         return
     axes.bar(np.arange(mean.size), np.nan_to_num(mean), color=PREDICTED, alpha=0.8)
     axes.set_xticks(np.arange(mean.size), _bin_names(space, mean.size), fontsize=7)
-    axes.set(xlabel="skill", ylabel="mean distance to what happened")
+    axes.set(xlabel="decided", ylabel="mean distance to what happened")
     for i, (value, n) in enumerate(zip(mean, count, strict=True)):
         height = float(np.nan_to_num(value))
         axes.text(i, height, f"{n}", fontsize=7, color=QUIET, ha="center", va="bottom")

@@ -7,91 +7,75 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import VectorEnv
 
+from experiments.figures.album import Album
 from experiments.figures.animation import episode_gif
-from experiments.figures.calibration import calibration_figure
 from experiments.figures.learning import draw_learning_curve
-from experiments.figures.outcomes import model_figure, outcome_figure
+from experiments.figures.models import check_model, draw_model
 from experiments.figures.plans import plan_figure
 from experiments.figures.skills import skills_figure
-from experiments.figures.style import show, show_animation
-from experiments.figures.view import View, view_of
-from experiments.figures.walls import find_walls
+from experiments.figures.study import Study, study_agent
 from experiments.training import TrainedRun
 from layeredrl.collectors import Step, evaluate
-from layeredrl.diagnostics import (
-    CalibrationConfig,
-    EpisodeRecorder,
-    Recording,
-    calibrate,
-    outcome_errors,
-    record_episodes,
-    summarize_diagnostics,
-)
-from layeredrl.levels import RunningPlannerLevel
+from layeredrl.diagnostics import EpisodeRecorder, summarize_diagnostics
 
 logger = logging.getLogger(__name__)
 
-N_EPISODES = 20
-_CALIBRATION = CalibrationConfig(max_windows=600)
+_N_PLANNER_EPISODES = 5
+_N_SKILL_EPISODES = 20
 
 
 def draw_planner_run(run: TrainedRun) -> None:
-    """Draw plan, model and learning curve into the run folder and TensorBoard.
+    """Draw plans, the model and the learning curve, and measure how good the model is.
+
+    Pictures go into the run folder and TensorBoard; numbers into ``result.json`` under
+    ``diagnostics``, and into TensorBoard.
 
     Args:
         run: A finished run whose top level plans.
     """
-    _draw_plans(run, record_run(run, 1))
+    _draw(run, _N_PLANNER_EPISODES)
 
 
 def draw_skill_run(run: TrainedRun) -> None:
     """Draw what a planner promised and what its skills did, and measure the difference.
 
-    Beside the pictures of :func:`draw_planner_run` there are those of skills, of outcomes,
-    of calibration, and an animated episode. The numbers go into ``result.json`` under
-    ``diagnostics``, and into TensorBoard.
+    Beside what :func:`draw_planner_run` does there are pictures of skills and an animated
+    episode.
 
     Args:
         run: A finished run whose top level plans, over skills or actions.
     """
-    recording = record_run(run, min(N_EPISODES, run.result["episodes"]))
-    _draw_plans(run, recording)
-    level = _planner_of(run)
-    space, predictor = level.spec.action_space, level.predictor
-    n_repeats = level.planner.n_repeats
-    view = view_of(recording, find_walls(run.eval_env))
+    found = _draw(run, _N_SKILL_EPISODES)
+    album, view = Album.of_run(run), found.view
     if view is not None:
-        show(run, "skills", skills_figure(recording, predictor, space, view, n_repeats))
-    show_animation(run, "episode", _animation(run, recording, view))
-    errors = outcome_errors(recording, predictor)
-    show(run, "outcomes", outcome_figure(recording, errors, space))
-    calibration = calibrate(recording, predictor, run.eval_seed, _CALIBRATION)
-    show(run, "calibration", calibration_figure(calibration))
-    _write_numbers(run, summarize_diagnostics(errors, calibration))
+        skills = skills_figure(
+            found.recording, found.predictor, found.space, view, found.n_repeats
+        )
+        album.add("skills", skills)
+    album.add_animation("episode", _animation(run, found))
 
 
-def record_run(run: TrainedRun, n_episodes: int) -> Recording:
-    """Play more evaluation episodes and record them.
-
-    Args:
-        run: A finished run whose top level plans.
-        n_episodes: Number of episodes.
-
-    Returns:
-        The recording; with paths unless the encoder remembers.
-    """
+def _draw(run: TrainedRun, n_episodes: int) -> Study:
+    """Draw and measure what all planners have."""
     agent = run.hierarchy.acting_copy(run.eval_env, run.eval_seed)
-    keeps_paths = _planner_of(run).predictor.encoder.max_seq_len is None
-    return record_episodes(agent, run.eval_env, n_episodes, run.eval_seed, keeps_paths)
+    n = min(n_episodes, run.result["episodes"])
+    found = study_agent(agent, run.eval_env, n, run.eval_seed)
+    checks = check_model(found, run.eval_seed)
+    album = Album.of_run(run)
+    album.add("plan", plan_figure(found.recording.of_episode(0), found.view))
+    draw_model(album, found, checks)
+    draw_learning_curve(run)
+    _write_numbers(run, summarize_diagnostics(found.errors, checks.calibration))
+    return found
 
 
-def _animation(run: TrainedRun, recording: Recording, view: View | None) -> bytes:
+def _animation(run: TrainedRun, found: Study) -> bytes:
     """Animate an episode, with the environment's own pictures if it makes some."""
     title = f"{run.result['env_id']}: the plan at every moment"
     if not _can_render(run.eval_env):
-        return episode_gif(recording.of_episode(0), view, title)
+        return episode_gif(found.recording.of_episode(0), found.view, title)
     agent = run.hierarchy.acting_copy(run.eval_env, run.eval_seed)
-    recorder = EpisodeRecorder(agent, keeps_paths=recording.path is not None)
+    recorder = EpisodeRecorder(agent, keeps_paths=found.recording.path is not None)
     pictures: list[np.ndarray] = []
 
     def watch(obs: Any, actions: np.ndarray, step: Step, playing: np.ndarray) -> None:
@@ -100,7 +84,7 @@ def _animation(run: TrainedRun, recording: Recording, view: View | None) -> byte
         pictures.append(np.asarray(rendered[0]))
 
     evaluate(agent, run.eval_env, 1, run.eval_seed, on_step=watch)
-    return episode_gif(recorder.recording(), view, title, pictures)
+    return episode_gif(recorder.recording(), found.view, title, pictures)
 
 
 def _can_render(env: VectorEnv) -> bool:
@@ -113,21 +97,6 @@ def _can_render(env: VectorEnv) -> bool:
         logger.warning("%s cannot be rendered: %s", env, error)
         return False
     return True
-
-
-def _planner_of(run: TrainedRun) -> RunningPlannerLevel:
-    level = run.hierarchy.levels[0]
-    assert isinstance(level, RunningPlannerLevel)
-    return level
-
-
-def _draw_plans(run: TrainedRun, recording: Recording) -> None:
-    view = view_of(recording, find_walls(run.eval_env))
-    show(run, "plan", plan_figure(recording.of_episode(0), view))
-    errors = outcome_errors(recording, _planner_of(run).predictor)
-    title = "Open-loop predictions of the learned model"
-    show(run, "model", model_figure(recording, errors, title))
-    draw_learning_curve(run)
 
 
 def _write_numbers(run: TrainedRun, numbers: dict[str, float]) -> None:

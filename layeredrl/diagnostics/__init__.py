@@ -1,5 +1,6 @@
 """Diagnostics: what was planned, what happened, and how sure the model could be of it."""
 
+from layeredrl.diagnostics.ahead import errors_in_std, numbers_ahead
 from layeredrl.diagnostics.calibration import (
     Calibration,
     CalibrationConfig,
@@ -16,6 +17,7 @@ from layeredrl.diagnostics.pit import (
 )
 from layeredrl.diagnostics.recorder import EpisodeRecorder, record_episodes
 from layeredrl.diagnostics.recording import Recording
+from layeredrl.diagnostics.rewards import RewardErrors, reward_errors
 from layeredrl.diagnostics.skill_effects import (
     SkillBins,
     SkillOutcomes,
@@ -26,7 +28,12 @@ from layeredrl.diagnostics.skill_effects import (
     spread_skills,
 )
 from layeredrl.diagnostics.summary import summarize_diagnostics
-from layeredrl.diagnostics.windows import Windows, typical_change, windows_of
+from layeredrl.diagnostics.windows import (
+    Windows,
+    typical_change,
+    window_tensors,
+    windows_of,
+)
 
 __all__ = [
     "Calibration",
@@ -34,18 +41,22 @@ __all__ = [
     "EpisodeRecorder",
     "OutcomeErrors",
     "Recording",
+    "RewardErrors",
     "SkillBins",
     "SkillOutcomes",
     "Windows",
     "calibrate",
     "coverage",
+    "errors_in_std",
     "imagine",
     "mean_per_bin",
     "mixture_pit",
+    "numbers_ahead",
     "open_loop",
     "outcome_errors",
     "pit_histogram",
     "record_episodes",
+    "reward_errors",
     "sample_pit",
     "skill_bins",
     "skill_outcomes",
@@ -54,5 +65,6 @@ __all__ = [
     "summarize_diagnostics",
     "typical_change",
     "uniform_distance",
+    "window_tensors",
     "windows_of",
 ]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from layeredrl.diagnostics.pit import coverage, mixture_pit, sample_pit
 from layeredrl.diagnostics.recording import Recording
-from layeredrl.diagnostics.windows import Windows, windows_of
+from layeredrl.diagnostics.windows import Windows, window_tensors, windows_of
 from layeredrl.errors import ConfigurationError
 from layeredrl.models import Model
 from layeredrl.predictors import Predictor
@@ -139,14 +139,8 @@ def _compare(
     found = []
     for first in range(0, len(windows.start), n_rows):
         block = slice(first, first + n_rows)
-        start = windows.start[block]
-        state, context, action = (
-            torch.from_numpy(x).to(predictor.device)
-            for x in (
-                recording.state[start],
-                recording.context[start],
-                windows.action[block],
-            )
+        state, context, action = window_tensors(
+            recording, windows, predictor.device, block
         )
         samples = imagine(model, state, context, action, n_samples, imagining)
         achieved = windows.achieved[block]

@@ -6,7 +6,12 @@ import numpy as np
 import torch
 
 from layeredrl.diagnostics.recording import Recording
-from layeredrl.diagnostics.windows import Windows, typical_change, windows_of
+from layeredrl.diagnostics.windows import (
+    Windows,
+    typical_change,
+    window_tensors,
+    windows_of,
+)
 from layeredrl.predictors import Predictor
 
 
@@ -87,14 +92,7 @@ def open_loop(
         Latent states after each decision, mean over members, (W, T, Z); NaN where the
         window is not valid.
     """
-    state, context, action = (
-        torch.from_numpy(x).to(predictor.device)
-        for x in (
-            recording.state[windows.start],
-            recording.context[windows.start],
-            windows.action,
-        )
-    )
+    state, context, action = window_tensors(recording, windows, predictor.device)
     rollout = predictor.model.rollout(state, context, action, deterministic=True)
     predicted = rollout.state[:, :, :, 1:].mean((1, 2)).cpu().numpy()
     predicted[~windows.is_valid] = np.nan

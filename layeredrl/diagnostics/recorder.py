@@ -71,6 +71,7 @@ class EpisodeRecorder:
             "playing": playing.copy(),
             "done": step.terminated | step.truncated,
             "reached": self._encode(step.next_obs, playing),
+            "reward": step.reward.astype(np.float32),
         }
         self._steps.append(row | self._decisions(playing) | _goals(obs))
 
@@ -91,9 +92,8 @@ class EpisodeRecorder:
         # Instance by instance, step by step.
         flat = {name: x.swapaxes(0, 1)[playing] for name, x in table.items()}
         instance = np.repeat(np.arange(len(playing)), playing.sum(1))
-        nominal = self._level.spec.decision_interval
         return _assemble(
-            flat, instance, nominal, self._is_memoryless, self._keeps_paths
+            flat, instance, self._level, self._is_memoryless, self._keeps_paths
         )
 
     def _decisions(self, playing: np.ndarray) -> dict[str, np.ndarray]:
@@ -189,7 +189,7 @@ def record_episodes(
 def _assemble(
     flat: Mapping[str, np.ndarray],
     instance: np.ndarray,
-    nominal: int,
+    level: RunningPlannerLevel,
     is_memoryless: bool,
     keeps_paths: bool,
 ) -> Recording:
@@ -215,8 +215,9 @@ def _assemble(
         time=np.arange(len(first)) - starts,
         reached=reached,
         n_env_steps=n_env_steps,
-        is_cut=done[last] & (n_env_steps < nominal),
+        is_cut=done[last] & (n_env_steps < level.spec.decision_interval),
         path=_paths(flat, first, n_env_steps) if keeps_paths else None,
+        reward=_rewards(flat["reward"], first, n_env_steps, level),
         **{
             name: flat[name][first]
             for name in ("state", "context", "action", "planned", *_GOALS)
@@ -234,6 +235,20 @@ def _paths(
     after = flat["reached"][rows]
     after[step >= n_env_steps[:, None]] = np.nan
     return np.concatenate([flat["state"][first][:, None], after], axis=1)
+
+
+def _rewards(
+    reward: np.ndarray,
+    first: np.ndarray,
+    n_env_steps: np.ndarray,
+    level: RunningPlannerLevel,
+) -> np.ndarray:
+    """What each decision was paid, as its level learns it, (D,) float32."""
+    step = np.arange(n_env_steps.max())
+    paid = reward[np.minimum(first[:, None] + step, len(reward) - 1)]
+    discount = np.where(step < n_env_steps[:, None], level.reward_gamma**step, 0.0)
+    total = (discount * paid).sum(1)
+    return level.learned_reward(total, n_env_steps).astype(np.float32)
 
 
 def _scattered(part: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:

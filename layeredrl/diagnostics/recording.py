@@ -43,6 +43,9 @@ class Recording:
     do not tell goals as vectors."""
     desired_goal: np.ndarray | None = None
     """What was to be achieved, (D, G) float32; ``None`` likewise."""
+    reward: np.ndarray | None = None
+    """What each decision was paid, as its level learns it, (D,) float32; ``None`` if not
+    recorded."""
 
     def __post_init__(self) -> None:
         """Refuse arrays of different length."""
@@ -87,8 +90,19 @@ class Recording:
             raise ConfigurationError(
                 f"there is no episode {episode} among {self.n_episodes}"
             )
+        return self.of_rows(np.flatnonzero(rows))
+
+    def of_rows(self, rows: np.ndarray) -> "Recording":
+        """Take out some decisions of one episode.
+
+        Args:
+            rows: Which ones, ascending, int64.
+
+        Returns:
+            These, as episode 0.
+        """
         taken = {name: value[rows] for name, value in self._arrays().items()}
-        return replace(self, **taken | {"episode": np.zeros(rows.sum(), np.int64)})
+        return replace(self, **taken | {"episode": np.zeros(len(rows), np.int64)})
 
     def held(self, n: int) -> "Recording":
         """See every n decisions as one, as where a planner keeps what it decided.
@@ -97,7 +111,8 @@ class Recording:
             n: Decisions that count as one, from the start of each episode, at least 1.
 
         Returns:
-            A recording without paths; what an episode's end left short is marked as cut.
+            A recording without paths and rewards; what an episode's end left short is
+            marked as cut.
 
         Raises:
             ConfigurationError: If ``n`` is not positive.
@@ -108,7 +123,7 @@ class Recording:
         count = np.diff(np.append(first, len(self)))
         last = first + count - 1
         cut = np.add.reduceat(self.is_cut, first) > 0
-        arrays = replace(self, path=None)._arrays()
+        arrays = replace(self, path=None, reward=None)._arrays()
         taken = {name: value[first] for name, value in arrays.items()}
         changed = {
             "time": self.time[first] // n,

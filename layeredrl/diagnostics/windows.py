@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from layeredrl.diagnostics.recording import Recording
 from layeredrl.errors import ConfigurationError
@@ -67,6 +69,35 @@ def windows_of(
     action, achieved = recording.action[index], recording.reached[index]
     action[~is_valid], achieved[~is_valid] = 0.0, np.nan
     return Windows(start, action, achieved, is_valid)
+
+
+def window_tensors(
+    recording: Recording,
+    windows: Windows,
+    device: torch.device,
+    rows: slice = slice(None),
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gather what a predictor is asked with, from the start of each window.
+
+    Args:
+        recording: What the windows are of.
+        windows: W stretches of T decisions.
+        device: Where the tensors go.
+        rows: Which windows; all by default.
+
+    Returns:
+        Latent states (W, Z), contexts (W, C) and action features (W, T, A).
+    """
+    start = windows.start[rows]
+    state, context, action = (
+        torch.from_numpy(x).to(device)
+        for x in (
+            recording.state[start],
+            recording.context[start],
+            windows.action[rows],
+        )
+    )
+    return state, context, action
 
 
 def typical_change(recording: Recording) -> np.ndarray:

@@ -28,14 +28,15 @@ def goals(n=3, mode="NextStep", length=10):
     )
 
 
-def planner(factory, n_repeats=1):
+def planner(factory, n_repeats=1, **options):
     config = PlannerConfig(horizon=HORIZON, n_repeats=n_repeats)
     search = ICEMConfig(n_candidates=4, n_iterations=1)
-    return PlannerLevel(factory, partial(CEMPlanner, config=config, search=search))
+    partial_planner = partial(CEMPlanner, config=config, search=search)
+    return PlannerLevel(factory, partial_planner, **options)
 
 
-def stack(env, n_repeats=1, below=(ActionSequenceLevel(3),)):
-    top = planner(get_default_predictor_factory(env, 0), n_repeats)
+def stack(env, n_repeats=1, below=(ActionSequenceLevel(3),), **options):
+    top = planner(get_default_predictor_factory(env, 0), n_repeats, **options)
     return Hierarchy([top, *below], env, seed=0)
 
 
@@ -75,6 +76,20 @@ def test_goals_are_recorded():
     assert np.array_equal(recording.achieved_goal, recording.state)
     assert recording.position_columns() == (0, 1)
     assert np.array_equal(recording.desired_goal, recording.context)
+
+
+@pytest.mark.parametrize("uses_mean", [True, False])
+def test_rewards_are_recorded_as_the_level_learns_them(uses_mean):
+    env = goals()
+    hierarchy = stack(env, use_mean_reward=uses_mean)
+    recording = record_episodes(hierarchy, env, 3, seed=0)
+    # What is paid at a step is the distance to the goal after it.
+    distance = recording.path[:, 1:] - recording.desired_goal[:, None]
+    paid = np.nan_to_num(-np.linalg.norm(distance, axis=-1))
+    gamma = hierarchy.levels[0].predictor.gamma
+    sums = paid @ (np.ones(3) if uses_mean else gamma ** np.arange(3))
+    expected = sums / recording.n_env_steps if uses_mean else sums
+    assert np.allclose(recording.reward, expected, atol=1e-5)
 
 
 def test_a_planner_over_actions_is_recorded_too():

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from experiments import evaluate, flat
-from experiments.arguments import as_plain
 from experiments.environments import make_vector_env
 from experiments.evaluate import EvaluateArguments, evaluate_trained
 from experiments.rebuilding import EXPERIMENTS, find_trained, load_agent
 from experiments.training import run_and_report
 from layeredrl.errors import CheckpointError, ConfigurationError, RunFolderError
-from layeredrl.hierarchies import Hierarchy, persistence
+from layeredrl.hierarchies import persistence
+from tests.experiments.untrained_runs import make_untrained
 
 TINY = flat.FlatArguments(
     env_kwargs=("max_episode_steps=10",),
@@ -82,7 +82,7 @@ def test_as_a_program_it_prints_a_table_and_writes_beside_the_result(
 def test_success_has_two_intervals(tmp_path):
     env_id, kwargs = "Maze2D-Open-v0", ("max_episode_steps=5",)
     arguments = dataclasses.replace(TINY, env_id=env_id)
-    place = untrained("flat", arguments, tmp_path)
+    place = make_untrained("flat", arguments, tmp_path)
     result = evaluate_trained(
         EvaluateArguments(place, episodes=3, n_envs=3, env_kwargs=kwargs)
     )
@@ -90,18 +90,6 @@ def test_success_has_two_intervals(tmp_path):
         low, high = result["success_ci95" if "last" in name else f"{name}_ci95"]
         assert low <= result[name] <= high
     assert "success, any step" in evaluate.table_of(result)
-
-
-def untrained(name, arguments, folder):
-    """A run folder with a checkpoint, without training."""
-    _, build = EXPERIMENTS[name]
-    place = folder / "runs" / name / "task" / "seed0"
-    place.mkdir(parents=True)
-    env = make_vector_env(arguments.env_id, 2, arguments.parsed_train_env_kwargs())
-    hierarchy = Hierarchy(build(arguments, env), env)
-    hierarchy.save(place / "checkpoints" / "final.pt", with_buffers=False)
-    (place / "args.json").write_text(json.dumps(as_plain(arguments)))
-    return place
 
 
 @pytest.mark.parametrize("rebuilds_itself", [True, False])
@@ -114,7 +102,7 @@ def test_every_experiment_is_rebuilt(name, rebuilds_itself, tmp_path, monkeypatc
         monkeypatch.setattr(persistence, "encode", refuse)
     kind, _ = EXPERIMENTS[name]
     arguments = kind(**({} if name in {"flat", "subgoals"} else {"buffer_size": 100}))
-    trained = find_trained(untrained(name, arguments, tmp_path))
+    trained = find_trained(make_untrained(name, arguments, tmp_path))
     assert trained.experiment == name
     shared = trained.shared()
     env = make_vector_env(shared.env_id, 3, shared.parsed_env_kwargs())
@@ -134,7 +122,7 @@ def told_anew(place, **entries):
 def test_a_runs_arguments_name_its_experiment(folder, tmp_path):
     arguments = json.loads((folder / "args.json").read_text())
     assert arguments["experiment"] == "flat"
-    place = untrained("splates", EXPERIMENTS["splates"][0](), tmp_path)
+    place = make_untrained("splates", EXPERIMENTS["splates"][0](), tmp_path)
     assert "experiment" not in json.loads((place / "args.json").read_text())
     assert find_trained(place).experiment == "splates"  # by its place
     command = {"command": "python -m experiments.dads"}
@@ -147,7 +135,7 @@ def test_a_runs_arguments_name_its_experiment(folder, tmp_path):
 
 def test_what_cannot_be_rebuilt_says_what_it_needs(tmp_path, monkeypatch):
     arguments = dataclasses.replace(TINY, env_id="Pendulum-v1")
-    place = untrained("flat", arguments, tmp_path)
+    place = make_untrained("flat", arguments, tmp_path)
     content = torch.load(place / "checkpoints" / "final.pt", weights_only=True)
     content["content"]["recipe"] = None
     torch.save(content, tmp_path / "alone.pt")
