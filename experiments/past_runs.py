@@ -10,7 +10,7 @@ from typing import Any
 from layeredrl.errors import RunFolderError
 
 # How a run is started, written down and measured makes it no other method.
-_NOT_THE_METHOD = {
+NOT_THE_METHOD = {
     "experiment",  # told in its own way, as older runs know it from their command alone
     "seed",
     "run_dir",
@@ -61,7 +61,7 @@ class PastRun:
         return {
             name: value
             for name, value in self.arguments.items()
-            if name not in _NOT_THE_METHOD
+            if name not in NOT_THE_METHOD
         }
 
     def score(self, metric: str) -> float | None:

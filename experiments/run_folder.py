@@ -44,6 +44,7 @@ class RunFolder:
         path: The folder.
         writer: TensorBoard writer into it.
         is_resumed: Whether it held a run that goes on.
+        told: What ``args.json`` holds: the experiment and its arguments.
     """
 
     def __init__(self, experiment: str, arguments: RunArguments):
@@ -61,7 +62,7 @@ class RunFolder:
         own = run_parent(experiment, arguments.env_id) / f"seed{arguments.seed}"
         self.path = arguments.run_dir or own
         self.is_resumed = arguments.resume and (self.path / "args.json").exists()
-        told = {"experiment": experiment} | as_plain(arguments)
+        self.told = told = {"experiment": experiment} | as_plain(arguments)
         if self.is_resumed:
             self._check_arguments(told, arguments.force)
         else:
@@ -101,7 +102,9 @@ class RunFolder:
 
     def write_gin(self) -> None:
         """Write down the gin configuration that was in force."""
-        self.write_text("config.gin", gin.operative_config_str())
+        text = gin.operative_config_str()
+        self.write_text("config.gin", text)
+        self.writer.add_text("gin", f"```\n{text}\n```")
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file.

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from experiments.arguments import RunArguments
 from experiments.environments import make_vector_env
+from experiments.hyperparameters import write_hyperparameters
 from experiments.results import describe_result, result_table
 from experiments.run_folder import RunFolder
 from layeredrl.collectors import (
@@ -86,9 +87,7 @@ def run_experiment(
     )
     levels = build_levels(env)
     folder = RunFolder(experiment, arguments)
-    hierarchy = Hierarchy(
-        levels, env, device=arguments.device, seed=hierarchy_seed, writer=folder.writer
-    )
+    hierarchy = Hierarchy(levels, env, device=arguments.device, seed=hierarchy_seed)
     try:
         wall_s = train(arguments, hierarchy, env, eval_env, folder, train_seed)
         folder.write_gin()
@@ -101,6 +100,7 @@ def run_experiment(
             arguments, hierarchy, wall_s, episodes, random_episodes
         )
         folder.write_json("result.json", result)
+        write_hyperparameters(folder.writer, folder.told, result)
         run = TrainedRun(folder, hierarchy, eval_env, eval_seed, result)
         draw(run)
         return run

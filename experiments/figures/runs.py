@@ -102,7 +102,7 @@ def _can_render(env: VectorEnv) -> bool:
 def _write_numbers(run: TrainedRun, numbers: dict[str, float]) -> None:
     for name, value in numbers.items():
         run.folder.writer.add_scalar(
-            f"diagnostics/{name}", value, run.result["env_steps"]
+            f"result.diagnostics/{name}", value, run.result["env_steps"]
         )
     # JSON knows no NaN.
     finite = {k: round(v, 6) if math.isfinite(v) else None for k, v in numbers.items()}

@@ -276,7 +276,9 @@ class Collector:
     def _write(self, rate: float) -> None:
         train = {f"train/{k}": v for k, v in summarize(list(self._recent)).items()}
         rates = {"time/env_steps_per_s": rate}
-        self._log.write(self.n_env_steps, self._learned | train | rates)
+        told = self.hierarchy.log()
+        numbers = self._learned | told.numbers | train | rates
+        self._log.write(self.n_env_steps, numbers, told.samples)
         self._learned = {}
 
     def _summary(self) -> dict[str, float]:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
+
 from layeredrl.errors import RunFolderError
 
 if TYPE_CHECKING:
@@ -46,13 +48,22 @@ class MetricsLog:
                     f"cannot write metrics to {path}: {error}"
                 ) from error
 
-    def write(self, n_env_steps: int, metrics: Mapping[str, float]) -> None:
+    def write(
+        self,
+        n_env_steps: int,
+        metrics: Mapping[str, float],
+        samples: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         """Write metrics; none at all is legal.
+
+        TensorBoard groups by what is before the first slash, so it is told
+        ``level0.part/name`` of ``level0/part/name``.
 
         Args:
             n_env_steps: Environment steps taken so far.
             metrics: Numbers by name, ``part/name``; those that are not finite become
                 ``null`` in the file, as JSON knows no others.
+            samples: Arrays by name whose histograms TensorBoard shows, (D,) each.
 
         Raises:
             RunFolderError: If the disk is full; the lines before stay whole.
@@ -62,7 +73,9 @@ class MetricsLog:
         numbers = {name: float(value) for name, value in metrics.items()}
         if self._writer is not None:
             for name, value in numbers.items():
-                self._writer.add_scalar(name, value, n_env_steps)
+                self._writer.add_scalar(_tag(name), value, n_env_steps)
+            for name, values in (samples or {}).items():
+                self._writer.add_histogram(_tag(name), values, n_env_steps)
         if self._file is not None:
             wall_s = round(self.seconds, 3)
             finite = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
@@ -105,6 +118,11 @@ class MetricsLog:
         """Close the file."""
         if self._file is not None:
             self._file.close()
+
+
+def _tag(name: str) -> str:
+    group, slash, last = name.rpartition("/")
+    return group.replace("/", ".") + slash + last
 
 
 def _append(file: BinaryIO, line: str) -> None:

@@ -29,7 +29,7 @@ from layeredrl.hierarchies.space_fitting import (
     decision_intervals,
     resolve_spaces,
 )
-from layeredrl.levels import Level, LevelSpec, RunningLevel
+from layeredrl.levels import Level, LevelLog, LevelSpec, RunningLevel
 from layeredrl.types import Observation
 from layeredrl.utils.checkpoints import to_array
 from layeredrl.utils.observation_maps import (
@@ -260,6 +260,19 @@ class Hierarchy:
             learned = level.learn(self.n_env_steps)
             metrics |= {f"level{i}/{name}": value for name, value in learned.items()}
         return metrics
+
+    def log(self) -> LevelLog:
+        """Ask every level what was going on since the last call.
+
+        Returns:
+            Numbers and samples, prefixed as those of :meth:`learn`.
+        """
+        told = LevelLog({}, {})
+        for i, level in enumerate(self.levels):
+            own = level.log()
+            for part, fresh in zip(told, own, strict=True):
+                part.update({f"level{i}/{name}": x for name, x in fresh.items()})
+        return told
 
     def acting_state(self) -> dict[str, Any]:
         """Copy what acting needs, without buffers, optimizers and generators.

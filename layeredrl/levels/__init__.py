@@ -9,7 +9,7 @@ from layeredrl.levels.learner_levels import (
     TianshouLevel,
 )
 from layeredrl.levels.learning_schedule import LearningSchedule
-from layeredrl.levels.level import Level, LevelSpec, RunningLevel
+from layeredrl.levels.level import Level, LevelLog, LevelSpec, RunningLevel
 from layeredrl.levels.planner_level import PlannerLevel
 from layeredrl.levels.policy_level import PolicyLevel
 from layeredrl.levels.random_level import RandomLevel
@@ -27,6 +27,7 @@ __all__ = [
     "Exploration",
     "LearningSchedule",
     "Level",
+    "LevelLog",
     "LevelSpec",
     "PlannerLevel",
     "PolicyLevel",

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -82,6 +82,18 @@ class Level(ABC):
     def control_interval(self) -> int:
         """Decisions it nominally takes per input from above."""
         return 1
+
+
+class LevelLog(NamedTuple):
+    """What a level tells of itself, beside what its learning comes to.
+
+    Attributes:
+        numbers: Numbers by name, ``part/name``.
+        samples: Arrays by name whose distribution is worth a look, (D,) each.
+    """
+
+    numbers: dict[str, float]
+    samples: dict[str, np.ndarray]
 
 
 class RunningLevel(ABC):
@@ -170,6 +182,14 @@ class RunningLevel(ABC):
             Numbers to log; empty if nothing was learned.
         """
         return {}
+
+    def log(self) -> LevelLog:
+        """Tell what was going on in training since the last call, and forget it.
+
+        Returns:
+            Numbers and samples; none unless a subclass has some.
+        """
+        return LevelLog({}, {})
 
     def train(self) -> None:
         """Explore, store and learn from now on."""

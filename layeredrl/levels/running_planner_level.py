@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from gymnasium import spaces
 
 from layeredrl.errors import CheckpointError
 from layeredrl.levels.episode_memory import EpisodeMemory
 from layeredrl.levels.learning_level import LearningLevel
-from layeredrl.levels.level import LevelSpec
+from layeredrl.levels.level import LevelLog, LevelSpec
+from layeredrl.levels.planner_log import PlannerLog
 from layeredrl.levels.surprise import Surprise
 from layeredrl.planners import Planner
 from layeredrl.predictors import Predictor
@@ -86,6 +88,7 @@ class RunningPlannerLevel(LearningLevel):
             self._surprise = Surprise(
                 self._predictor, spec.n_instances, recipe.surprise
             )
+        self._log = PlannerLog(spec.n_instances)
         self.last_plan: tuple[Plan, np.ndarray] | None = None
         self.last_decision: Decision | None = None
         self._memory = EpisodeMemory(
@@ -117,6 +120,18 @@ class RunningPlannerLevel(LearningLevel):
         """Rewards within a decision are discounted unless their mean is stored."""
         return 1.0 if self._recipe.use_mean_reward else self._predictor.gamma
 
+    def learned_reward(self, reward: np.ndarray, n_env_steps: np.ndarray) -> np.ndarray:
+        """Say what the predictor learns to predict.
+
+        Args:
+            reward: Sums of rewards over decisions, discounted by ``reward_gamma``, (B,).
+            n_env_steps: Environment steps that they took, (B,).
+
+        Returns:
+            The mean per environment step, or the sums as they are, (B,).
+        """
+        return reward / n_env_steps if self._recipe.use_mean_reward else reward
+
     @torch.no_grad()
     def get_action(
         self,
@@ -134,6 +149,7 @@ class RunningPlannerLevel(LearningLevel):
         if is_random.any():
             # A plan that was not followed is no start for the next one.
             self._forget_plans(instances[is_random])
+            self._log.drop(instances[is_random])
             action[is_random] = self._random_actions(instances[is_random])
         if not is_random.all():
             rows = torch.from_numpy(np.flatnonzero(~is_random)).to(state.device)
@@ -144,18 +160,19 @@ class RunningPlannerLevel(LearningLevel):
             decided = torch.from_numpy(action).to(state.device)
             self._surprise.expect(state, context, decided, instances)
         self._memory.clock.note_action(action, instances)
+        if self.is_training:
+            self._log.note_decision(state, context, action)
         self.last_decision = Decision(instances, state, context, action)
         return action
 
     def process_transition(self, transition: Transition) -> np.ndarray:
         """Store the decision; control always goes back, to nobody at the top."""
         instances = transition.instances
-        reward = transition.reward
-        if self._recipe.use_mean_reward:
-            reward = reward / transition.n_env_steps
+        reward = self.learned_reward(transition.reward, transition.n_env_steps)
         clock = self._memory.clock
         time_idx = clock.time[instances]
         clock.note_reward(reward, instances)
+        self._log.note_reward(reward, instances)
         self._remember(transition, reward, time_idx)
         return np.ones(len(instances), dtype=bool)
 
@@ -163,9 +180,15 @@ class RunningPlannerLevel(LearningLevel):
         """Forget plans, memory and random phases."""
         super().reset(instances)
         self._forget_plans(instances)
+        self._log.drop(instances)
         if self._surprise is not None:
             self._surprise.reset(instances)
         self._memory.reset(instances)
+
+    def log(self) -> LevelLog:
+        """Tell what plans promised and what came of them, and show what was decided."""
+        is_discrete = isinstance(self.spec.action_space, spaces.Discrete)
+        return self._log.take(self._predictor.model, is_discrete)
 
     def state_dict(self) -> dict[str, Any]:
         """Copy everything that changes, but for the replay buffer."""
@@ -180,6 +203,7 @@ class RunningPlannerLevel(LearningLevel):
             "n_kept": self._n_kept.copy(),
             "surprise": self._surprise and self._surprise.state_dict(),
             "memory": self._memory.state_dict(),
+            "log": self._log.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -205,6 +229,8 @@ class RunningPlannerLevel(LearningLevel):
         if self._surprise is not None:
             self._surprise.load_state_dict(state["surprise"])
         self._memory.load_state_dict(state["memory"])
+        if "log" in state:  # older checkpoints have none
+            self._log.load_state_dict(state["log"])
 
     def acting_state(self) -> dict[str, Any]:
         """Copy the predictor and the counters."""
@@ -259,6 +285,8 @@ class RunningPlannerLevel(LearningLevel):
         planner = self.planner
         plan = planner.plan(state, context, instances)
         self.last_plan = (plan, instances)
+        if self.is_training:
+            self._log.note_plan(plan, instances)
         chosen = plan.actions[:, : _carried_out(planner) : planner.n_repeats]
         noisy = self._noisy(chosen.flatten(0, 1).cpu().numpy())
         return noisy.reshape(chosen.shape).repeat(planner.n_repeats, axis=1)

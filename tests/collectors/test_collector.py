@@ -345,7 +345,7 @@ def test_a_writer_shows_the_numbers_in_tensorboard(tmp_path):
     events = EventAccumulator(str(tmp_path))
     events.Reload()
     tags = set(events.Tags()["scalars"])
-    assert {"train/return_mean", "level0/predictor/loss", "train/success_any"} <= tags
+    assert {"train/return_mean", "level0.predictor/loss", "train/success_any"} <= tags
     steps = [e.step for e in events.Scalars("train/return_mean")]
     assert [step // 20 for step in steps] == [1, 2, 3, 4, 5]
 

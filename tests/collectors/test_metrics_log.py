@@ -130,3 +130,19 @@ def test_a_full_disk_leaves_whole_lines_and_the_log_goes_on_when_there_is_room(
     log.write(3, {"x": 3.0})
     assert [line["env_steps"] for line in read(path)] == [1, 3]
     log.close()
+
+
+def test_tensorboard_groups_by_level_and_part(tmp_path):
+    with SummaryWriter(str(tmp_path)) as writer:
+        log = MetricsLog(writer=writer)
+        samples = {"level0/decision/feature_0": np.linspace(-1.0, 1.0, 50)}
+        log.write(
+            7, {"level0/predictor/nll": 1.0, "test/success": 0.5, "x": 0.0}, samples
+        )
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    tags = events.Tags()
+    assert set(tags["scalars"]) == {"level0.predictor/nll", "test/success", "x"}
+    assert tags["histograms"] == ["level0.decision/feature_0"]
+    histogram = events.Histograms("level0.decision/feature_0")[0]
+    assert histogram.step == 7 and histogram.histogram_value.num == 50

@@ -74,7 +74,7 @@ def test_the_run_folder_holds_what_it_should(finished):
     path = finished.folder.path
     for name in ("args.json", "config.gin", "metrics.jsonl", "result.json"):
         assert (path / name).exists(), name
-    for name in ("plan", "model", "learning_curve"):
+    for name in ("plan", "model", "rollouts", "learning_curve"):
         assert (path / f"{name}.png").stat().st_size > 5000
     result = json.loads((path / "result.json").read_text())
     assert RESULT_KEYS <= set(result)
@@ -93,7 +93,8 @@ def test_tensorboard_can_be_read_back(finished):
     events = EventAccumulator(str(finished.folder.path))
     events.Reload()
     assert "test/success_last" in events.Tags()["scalars"]
-    assert {"plan", "model"} <= set(events.Tags()["images"])
+    pictures = ("plan", "model", "rollouts", "outcomes", "calibration", "rewards")
+    assert {f"figures/{name}" for name in pictures} <= set(events.Tags()["images"])
     assert [event.step for event in events.Scalars("test/success_last")] == [200, 400]
 
 

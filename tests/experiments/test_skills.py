@@ -80,11 +80,12 @@ def check_drawn(folder):
     assert 1000 < (folder / "episode.gif").stat().st_size < 2_000_000
     events = EventAccumulator(str(folder))
     events.Reload()
-    assert {*names, "episode"} <= set(events.Tags()["images"])
-    assert events.Images("episode")[0].encoded_image_string.startswith(b"GIF")
+    tags = {f"figures/{name}" for name in (*names, "episode")}
+    assert tags <= set(events.Tags()["images"])
+    assert events.Images("figures/episode")[0].encoded_image_string.startswith(b"GIF")
     numbers = json.loads((folder / "result.json").read_text())["diagnostics"]
     assert numbers["error_1"] > 0.0 and 0.0 <= numbers["coverage_90_H"] <= 1.0
-    assert "diagnostics/error_1" in events.Tags()["scalars"]
+    assert "result.diagnostics/error_1" in events.Tags()["scalars"]
 
 
 @pytest.mark.parametrize("name", MODULES)
