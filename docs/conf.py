@@ -30,6 +30,7 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
 autoclass_content = "both"

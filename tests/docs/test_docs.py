@@ -20,8 +20,9 @@ DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)
 SPHINX_PARTS = ("sphinx", "furo", "myst_parser")
-# Trains for longer than a page should.
-SLOW_PAGES = {README}
+OWN_PARTS = DOCS / "bring_your_own.md"
+# They train for longer than a page should.
+SLOW_PAGES = {README, OWN_PARTS}
 
 BLOCK = re.compile(
     r"^(?P<comment><!--[^\n]*-->\n+)?^```python\n(?P<code>.*?)^```$", re.M | re.S
@@ -110,19 +111,60 @@ def test_code_runs(page, tmp_path, monkeypatch):
         exec(compile("\n" * line + code, str(page), "exec"), vars(module))
 
 
+def test_parts_of_ones_own_take_less_than_thirty_lines():
+    sections = OWN_PARTS.read_text(encoding="utf-8").split("\n## ")
+    lengths = {
+        section.splitlines()[0]: sum(
+            bool(line.strip())
+            for code, _ in runnable_blocks(section)
+            for line in code.splitlines()
+        )
+        for section in sections
+    }
+    assert sum(length > 0 for length in lengths.values()) >= 8  # all parts end in code
+    assert max(lengths.values()) < 30, lengths
+
+
 # Links
 
 
-@pytest.mark.parametrize("page", params([*PAGES, README]))
-def test_relative_links_lead_to_files(page):
-    if not page.exists():
-        pytest.skip(f"there is no {ident(page)}")
+def anchors(page):
+    """Headings as links name them: lower case, hyphens for spaces, no punctuation."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    for heading in re.findall(r"^#+ +(.*)$", text, re.M):
+        yield re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def misleading(page):
+    """Yield links to files that are not there, and to headings that pages lack."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     for target in LINK.findall(text):
         url = urlsplit(target)
-        if url.scheme or not url.path:
+        if url.scheme:
             continue
-        assert (page.parent / unquote(url.path)).exists(), f"{ident(page)}: {target}"
+        file = page.parent / unquote(url.path) if url.path else page
+        if not file.exists():
+            yield f"{page.name}: {target}"
+        elif url.fragment and file.suffix == ".md":
+            if unquote(url.fragment) not in anchors(file):
+                yield f"{page.name}: {target}"
+
+
+def test_misleading_links_are_found(tmp_path):
+    (tmp_path / "other.md").write_text("# Other\n")
+    page = tmp_path / "page.md"
+    targets = "#a-b-c #a gone.md other.md#other other.md#page https://example.org"
+    links = "".join(f"[x]({target})" for target in targets.split())
+    page.write_text(f"# A (b), `c`\n\n{links}\n")
+    found = [entry.split(": ")[1] for entry in misleading(page)]
+    assert found == ["#a", "gone.md", "other.md#page"]
+
+
+@pytest.mark.parametrize("page", params([*PAGES, README, ROOT / "CONTRIBUTING.md"]))
+def test_relative_links_lead_somewhere(page):
+    if not page.exists():
+        pytest.skip(f"there is no {ident(page)}")
+    assert not list(misleading(page))
 
 
 # Completeness
@@ -213,7 +255,6 @@ def test_the_picture_shows_the_house_as_it_is():
     with image_module.open(house.PICTURE) as picture:
         shown = picture.text[house.ROOMS_KEY]
     assert shown == house.description(drawn), "run docs/draw_house.py"
-    assert house.PICTURE.stat().st_size < 200_000
 
 
 def test_the_house_can_be_drawn():
@@ -234,7 +275,50 @@ def test_the_backbones_can_be_drawn():
     texts = {text.get_text() for axes in figure.axes for text in axes.texts}
     assert {stage.title for stage in backbones.STAGES.values()} <= texts
     backbones.plt.close(figure)
-    assert backbones.PICTURE.stat().st_size < 200_000
+
+
+def texts_of(figure):
+    return {axes.get_title() for axes in figure.axes} - {""}
+
+
+def test_predictions_can_be_drawn():
+    script = load_script("draw_predictors")
+    figure = script.draw(n_steps=2)
+    assert len(texts_of(figure)) == 2
+    script.plt.close(figure)
+
+
+def test_planning_can_be_drawn():
+    script = load_script("draw_planning")
+    best = [float(values.max()) for _, values in script.search()]
+    assert best == sorted(best) and best[-1] > best[0]  # as its picture shows
+    path, plans = script.follow()
+    assert (path[-1] - script.GOAL).norm() < 0.3 and len(plans) == len(path) - 1
+    figure = script.draw()
+    assert len(texts_of(figure)) == 4
+    script.plt.close(figure)
+
+
+def test_scores_can_be_drawn():
+    script = load_script("draw_scores")
+    ends = torch.tensor([script.SKILL, (0.0, 0.0), (-0.7, -0.3)])
+    at_its_end, at_the_start, elsewhere = script.scores(ends, 0.2).tolist()
+    assert at_its_end > 0 > at_the_start > elsewhere  # as its page says
+    figure = script.draw()
+    assert len(texts_of(figure)) == 3
+    script.plt.close(figure)
+
+
+@pytest.mark.parametrize("script", sorted(DOCS.glob("draw_*.py")), ids=lambda p: p.name)
+def test_drawn_pictures_are_there(script):
+    assert load_script(script.stem).PICTURE.exists(), f"run docs/{script.name}"
+
+
+@pytest.mark.parametrize(
+    "picture", sorted((DOCS / "_static").iterdir()), ids=lambda p: p.name
+)
+def test_pictures_are_small(picture):
+    assert picture.stat().st_size < 200_000
 
 
 # The site
