@@ -94,7 +94,7 @@ def requirements(entries: Sequence[str]) -> dict[str, list[Finding]]:
         Findings by extra; those of the package itself under the empty name.
 
     Raises:
-        ModuleNotFoundError: If ``packaging``, which matplotlib brings, is missing.
+        ModuleNotFoundError: If ``packaging`` is missing.
     """
     from packaging.requirements import Requirement
 
