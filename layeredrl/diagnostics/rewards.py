@@ -64,7 +64,7 @@ def reward_errors(
     rows = windows.start[:, None] + np.arange(predicted.shape[1])
     received = recording.reward[np.minimum(rows, len(recording) - 1)].astype(float)
     predicted[~windows.is_valid] = received[~windows.is_valid] = np.nan
-    known = windows.is_valid.any(0)
+    known = np.logical_or.reduce(windows.is_valid, axis=0)
     error, variance = np.full((2, len(known)), np.nan)
     error[known] = np.nanmean(np.square(predicted - received)[:, known], 0)
     variance[known] = np.nanvar(received[:, known], 0)

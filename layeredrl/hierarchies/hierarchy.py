@@ -269,9 +269,9 @@ class Hierarchy:
         """
         told = LevelLog({}, {})
         for i, level in enumerate(self.levels):
-            own = level.log()
-            for part, fresh in zip(told, own, strict=True):
-                part.update({f"level{i}/{name}": x for name, x in fresh.items()})
+            numbers, samples = level.log()
+            told.numbers.update({f"level{i}/{k}": x for k, x in numbers.items()})
+            told.samples.update({f"level{i}/{k}": x for k, x in samples.items()})
         return told
 
     def acting_state(self) -> dict[str, Any]:

@@ -103,14 +103,14 @@ class PlannerLog:
             states that plans lead to, mean over steps); samples of decisions, and of mixture
             weights where there are several modes.
         """
-        numbers = {}
+        numbers: dict[str, float] = {}
         promised, received, n_ended = self._ended
         if n_ended:
-            numbers["plan/predicted_return"] = promised / n_ended
-            numbers["plan/achieved_return"] = received / n_ended
+            numbers["plan/predicted_return"] = float(promised / n_ended)
+            numbers["plan/achieved_return"] = float(received / n_ended)
         disagreement, n_planned = self._planned
         if n_planned:
-            numbers["plan/disagreement"] = disagreement / n_planned
+            numbers["plan/disagreement"] = float(disagreement / n_planned)
         samples = {}
         if self._decisions:
             action = np.concatenate([action for *_, action in self._decisions])
