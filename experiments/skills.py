@@ -11,7 +11,13 @@ from experiments.learners import LearnerName, choose_learner
 from experiments.planner import falling_rate, goal_predictor, hindsight_options
 from experiments.search_methods import OptimizerName, choose_planner
 from layeredrl.errors import ConfigurationError
-from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
+from layeredrl.levels import (
+    Exploration,
+    LearningSchedule,
+    Level,
+    PlannerLevel,
+    Surprise,
+)
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
 from layeredrl.nets import ProbFCDynamics
 from layeredrl.predictors import PredictorFactory
@@ -82,6 +88,8 @@ class SkillArguments(RunArguments):
     surprise: float | None = None
     """Deviation of a skill's outcome from its prediction beyond which a plan is given up
     [predicted standard deviations]; ``None`` for never."""
+    surprise_duration: int = 0
+    """Random skills that follow a surprise, in tests and evaluation, too."""
     n_candidates: int = 64
     """Candidate sequences of skills per iteration."""
     n_iterations: int = 3
@@ -227,8 +235,14 @@ def planner_level(
             model_batch_size=arguments.model_batch_size,
         ),
         buffer_size=arguments.buffer_size,
-        surprise=arguments.surprise,
+        surprise=_surprise(arguments, n_repeats),
     )
+
+
+def _surprise(arguments: SkillArguments, n_repeats: int) -> Surprise | None:
+    if arguments.surprise is None:
+        return None
+    return Surprise(arguments.surprise, arguments.surprise_duration * n_repeats)
 
 
 def skill_predictor(arguments: SkillArguments, env: VectorEnv) -> PredictorFactory:

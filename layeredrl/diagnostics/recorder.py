@@ -113,7 +113,7 @@ class EpisodeRecorder:
             "state": decision.state.cpu().numpy(),
             "context": decision.context.cpu().numpy(),
             "action": decision.action,
-            "planned": self._planned(rows),
+            "planned": self._planned(rows, decision.is_random),
         }
         self._age[rows] += 1
         return {"decided": decided} | {
@@ -133,15 +133,16 @@ class EpisodeRecorder:
         self._plans[instances] = states
         self._age[instances] = 0
 
-    def _planned(self, rows: np.ndarray) -> np.ndarray:
-        """What is left of the plans, (B, T+1, Z), NaN beyond their end."""
-        assert self._plans is not None, "in evaluation every decision is planned"
+    def _planned(self, rows: np.ndarray, is_random: np.ndarray) -> np.ndarray:
+        """What is left of the plans, (B, T+1, Z), NaN beyond their end and without one."""
+        assert self._plans is not None, "in evaluation the first decision is planned"
         plans = self._plans[rows]
         index = self._age[rows][:, None] + np.arange(plans.shape[1])
         left = np.take_along_axis(
             plans, np.minimum(index, plans.shape[1] - 1)[..., None], axis=1
         )
         left[index >= plans.shape[1]] = np.nan
+        left[is_random] = np.nan
         return left
 
     @torch.no_grad()

@@ -29,7 +29,8 @@ class Recording:
     at the end of an episode, if the encoder remembers."""
     planned: np.ndarray
     """Latent states that the plan in force expected from the decision on, mean over members
-    and particles, (D, T+1, Z) float32; NaN beyond the end of the plan."""
+    and particles, (D, T+1, Z) float32; NaN beyond the end of the plan, and where the
+    decision was a random one."""
     n_env_steps: np.ndarray
     """Environment steps that the decision took, (D,) int64."""
     is_cut: np.ndarray

@@ -18,6 +18,7 @@ from layeredrl.levels.running_policy_level import RunningPolicyLevel
 from layeredrl.levels.running_skill_level import RunningSkillLevel
 from layeredrl.levels.skill_level import SkillLevel
 from layeredrl.levels.skill_levels import DADSLevel, SPlaTESLevel
+from layeredrl.levels.surprise import Surprise
 
 __all__ = [
     "ActionSequenceLevel",
@@ -38,6 +39,7 @@ __all__ = [
     "RunningSkillLevel",
     "SPlaTESLevel",
     "SkillLevel",
+    "Surprise",
     "TDMPC2Level",
     "TianshouLevel",
 ]

@@ -10,6 +10,7 @@ from layeredrl.levels.exploration import Exploration
 from layeredrl.levels.learning_schedule import LearningSchedule
 from layeredrl.levels.level import Level, LevelSpec
 from layeredrl.levels.running_planner_level import RunningPlannerLevel
+from layeredrl.levels.surprise import Surprise
 from layeredrl.planners import CEMPlanner, Planner
 from layeredrl.predictors import PredictorFactory
 
@@ -35,17 +36,11 @@ class PlannerLevel(Level):
     partial_eval_planner: Callable[..., Planner] | None = None
     """Like ``partial_planner``, for the planner in evaluation, which may search more;
     ``None`` for the same one."""
-    surprise: float | None = None
-    """Deviation of an outcome from its prediction beyond which a plan is given up and the
-    next search starts from nothing: root mean square over the latent state's features, in
-    predicted standard deviations. ``None`` for never."""
+    surprise: Surprise | None = None
+    """When a plan is given up because of what became of it; ``None`` for never."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
-        if self.surprise is not None and self.surprise <= 0:
-            raise ConfigurationError(
-                f"surprise must be positive or None, got {self.surprise}"
-            )
         if self.buffer_size < 1:
             raise ConfigurationError(
                 f"buffer_size must be at least 1, got {self.buffer_size}"

@@ -2,18 +2,19 @@
 
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
 from layeredrl.errors import CheckpointError
+from layeredrl.levels.decision import Decision
 from layeredrl.levels.episode_memory import EpisodeMemory
 from layeredrl.levels.learning_level import LearningLevel
 from layeredrl.levels.level import LevelLog, LevelSpec
 from layeredrl.levels.planner_log import PlannerLog
-from layeredrl.levels.surprise import Surprise
+from layeredrl.levels.surprise import RunningSurprise
 from layeredrl.planners import Planner
 from layeredrl.predictors import Predictor
 from layeredrl.predictors.hindsight import Hindsight
@@ -23,22 +24,6 @@ from layeredrl.utils.seeding import seeded_initialization, spawn, torch_generato
 
 if TYPE_CHECKING:
     from layeredrl.levels.planner_level import PlannerLevel
-
-
-class Decision(NamedTuple):
-    """What a planner level saw and decided at once, for the listed instances.
-
-    Attributes:
-        instances: Which environment instances the rows belong to, (B,) int64.
-        state: Latent states that it decided from, (B, Z).
-        context: Contexts, (B, C).
-        action: Features of what it decided, (B, A) float32.
-    """
-
-    instances: np.ndarray
-    state: torch.Tensor
-    context: torch.Tensor
-    action: np.ndarray
 
 
 class RunningPlannerLevel(LearningLevel):
@@ -83,11 +68,9 @@ class RunningPlannerLevel(LearningLevel):
         shape = (spec.n_instances, longest, self._action_dim)
         self._kept = np.zeros(shape, np.float32)
         self._n_kept = np.zeros(spec.n_instances, dtype=np.int64)
-        self._surprise: Surprise | None = None
-        if recipe.surprise is not None:
-            self._surprise = Surprise(
-                self._predictor, spec.n_instances, recipe.surprise
-            )
+        self._surprise = recipe.surprise and RunningSurprise(
+            recipe.surprise, self._predictor, spec.n_instances
+        )
         self._log = PlannerLog(spec.n_instances)
         self.last_plan: tuple[Plan, np.ndarray] | None = None
         self.last_decision: Decision | None = None
@@ -141,10 +124,9 @@ class RunningPlannerLevel(LearningLevel):
     ) -> np.ndarray:
         """Encode, then plan or act at random."""
         state, context = self._memory.encode(obs, instances)
-        if self._surprise is not None:
-            is_surprised = self._surprise.surprised(state, instances)
-            self._forget_plans(instances[is_surprised])
         is_random = self._choose_random(instances)
+        if self._surprise is not None:
+            is_random |= self._give_up_plans(self._surprise, state, instances)
         action = np.empty((len(instances), self._action_dim), np.float32)
         if is_random.any():
             # A plan that was not followed is no start for the next one.
@@ -162,7 +144,7 @@ class RunningPlannerLevel(LearningLevel):
         self._memory.clock.note_action(action, instances)
         if self.is_training:
             self._log.note_decision(state, context, action)
-        self.last_decision = Decision(instances, state, context, action)
+        self.last_decision = Decision(instances, state, context, action, is_random)
         return action
 
     def process_transition(self, transition: Transition) -> np.ndarray:
@@ -262,6 +244,16 @@ class RunningPlannerLevel(LearningLevel):
         for planner in self._planners:
             planner.reset(instances)
         self._n_kept[instances] = 0
+
+    def _give_up_plans(
+        self, surprise: RunningSurprise, state: torch.Tensor, instances: np.ndarray
+    ) -> np.ndarray:
+        """Forget plans that led elsewhere; tell who decides at random for that, (B,)."""
+        is_surprised = surprise.surprised(state, instances)
+        self._forget_plans(instances[is_surprised])
+        is_random = surprise.turns_random(is_surprised, instances)
+        self._was_random[instances] |= is_random
+        return is_random
 
     def _kept_or_planned(
         self, state: torch.Tensor, context: torch.Tensor, instances: np.ndarray

@@ -49,7 +49,13 @@ VARIANTS = {
     "known": (splates, {"known_reward": True, "use_value": True}),
     "curious": (
         splates,
-        {"n_models": 2, "exploration_bonus": 1.0, "n_followed": 2, "surprise": 2.0},
+        {
+            "n_models": 2,
+            "exploration_bonus": 1.0,
+            "n_followed": 2,
+            "surprise": 2.0,
+            "surprise_duration": 1,
+        },
     ),
     "dads": (dads, {"learner_options": ("hidden_sizes=(8,)",)}),
 }

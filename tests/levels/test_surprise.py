@@ -8,7 +8,8 @@ import torch
 from gymnasium import spaces
 
 from layeredrl.errors import CheckpointError, ConfigurationError
-from layeredrl.levels.surprise import Surprise
+from layeredrl.levels import Surprise
+from layeredrl.levels.surprise import RunningSurprise
 from layeredrl.planners import PlannerConfig
 from tests.levels.building import build
 from tests.toy_levels import NO_EXPLORATION, QUICK_CEM, planner_level
@@ -19,8 +20,10 @@ ALL = np.arange(N)
 NOTHING = np.zeros((N, 3), np.float32)
 
 
-def follower(surprise=None, **config):
+def follower(surprise=None, random_duration=0, **config):
     planner = partial(QUICK_CEM, config=PlannerConfig(**config))
+    if surprise is not None:
+        surprise = Surprise(surprise, random_duration)
     recipe = planner_level(
         partial_planner=planner, exploration=NO_EXPLORATION, surprise=surprise
     )
@@ -99,11 +102,41 @@ def test_nothing_surprises_at_the_start_of_an_episode():
     assert level._surprise.state_dict()["expects"].all()
 
 
+@pytest.mark.parametrize("in_training", [True, False])
+def test_random_decisions_lead_away_from_a_surprise(in_training):
+    """One instance is thrown; it decides at random twice, unless it starts anew."""
+    thrown = NOTHING.copy()
+    thrown[1] = 1e6
+    level = follower(100.0, random_duration=2, horizon=5)
+    (level.train if in_training else level.eval)()
+    seen = []
+    for obs in (NOTHING, thrown, thrown, NOTHING):
+        level.get_action(obs, None, ALL)
+        seen.append(level.last_decision.is_random.tolist())
+    calm, random = [False] * 3, [False, True, False]
+    assert seen[:3] == [calm, random, random]
+    assert seen[3] == random  # thrown back, which surprises again
+    level.reset(ALL)
+    level.get_action(NOTHING, None, ALL)
+    assert not level.last_decision.is_random.any()
+
+
+def test_a_random_decision_after_a_surprise_is_drawn_from_the_action_space():
+    level = follower(1e-6, random_duration=1, horizon=5)
+    level.eval()
+    level.get_action(NOTHING, None, ALL)
+    drawn = [level.get_action(NOTHING + i, None, ALL) for i in range(1, 40)]
+    actions = np.concatenate(drawn)
+    assert level.last_decision.is_random.all()
+    assert BOX.contains(actions.min(0)) and BOX.contains(actions.max(0))
+    assert (np.ptp(actions, axis=0) > 0.8 * (BOX.high - BOX.low)).all()
+
+
 def test_a_restored_level_is_surprised_alike():
     observations = [np.full((N, 3), 0.1 * i, np.float32) for i in range(6)]
-    level = follower(2.0, horizon=5, n_followed=3)
+    level = follower(2.0, 2, horizon=5, n_followed=3)
     searches(level, observations[:2])
-    twin = follower(2.0, horizon=5, n_followed=3)
+    twin = follower(2.0, 2, horizon=5, n_followed=3)
     twin.load_state_dict(level.state_dict())
     assert searches(level, observations[2:]) == searches(twin, observations[2:])
 
@@ -111,7 +144,7 @@ def test_a_restored_level_is_surprised_alike():
 @pytest.mark.parametrize("saved, own", [(None, 2.0), (2.0, None)])
 def test_a_level_saved_without_surprise_does_not_fit_one_with_it(saved, own):
     state = follower(saved, horizon=5).state_dict()
-    with pytest.raises(CheckpointError, match=f"this one has surprise={own}"):
+    with pytest.raises(CheckpointError, match="one of the saved level and this one"):
         follower(own, horizon=5).load_state_dict(state)
 
 
@@ -135,16 +168,16 @@ def test_the_distance_is_in_predicted_deviations():
     pooled = torch.cat(draws)
     mean, std = pooled.mean(0), pooled.std(0)
     for times, expected in ((0.5, False), (2.0, True)):
-        surprise = Surprise(predictor, N, 1.0)
+        surprise = RunningSurprise(Surprise(1.0), predictor, N)
         surprise.expect(state, context, action, ALL)
         reached = (mean + times * std).expand(N, -1)
         assert surprise.surprised(reached, ALL).tolist() == [expected] * N
 
 
-@pytest.mark.parametrize("threshold", [0.0, -1.0])
-def test_a_threshold_that_cannot_work_is_named(threshold):
-    with pytest.raises(ConfigurationError, match="surprise must be positive"):
-        planner_level(surprise=threshold)
+@pytest.mark.parametrize("options", [(0.0,), (-1.0,), (1.0, -1)])
+def test_numbers_that_cannot_work_are_named(options):
+    with pytest.raises(ConfigurationError, match="threshold must be positive"):
+        Surprise(*options)
 
 
 @pytest.mark.parametrize("n_followed", [0, 6])
