@@ -85,10 +85,10 @@ class SkillArguments(RunArguments):
     """Planned skills."""
     n_followed: int = 1
     """Planned skills that are carried out before the next search."""
-    surprise: float | None = None
+    surprise: float | None = 0.8
     """Deviation of a skill's outcome from its prediction beyond which a plan is given up
     [predicted standard deviations]; ``None`` for never."""
-    surprise_duration: int = 0
+    surprise_duration: int = 1
     """Random skills that follow a surprise, in tests and evaluation, too."""
     n_candidates: int = 64
     """Candidate sequences of skills per iteration."""

@@ -8,7 +8,28 @@ from experiments.skills import SkillArguments, planner_level
 from experiments.training import main, run_and_report
 from layeredrl.levels import Level, SPlaTESLevel
 
-PRESETS = {"maze-medium": SkillArguments()}
+PRESETS = {
+    "maze-medium": SkillArguments(),
+    # Motion by force takes longer, and skills have to learn to steer first.
+    "point-maze-umaze": SkillArguments(
+        env_id="PointMaze_UMaze-v3",
+        control_interval=25,
+        fixed_std=(0.5, 0.15, 12_000),
+        sb_start_duration=12_000,
+        horizon=16,
+        hold=8,
+        plan_from_env_steps=12_000,
+        learner_options=(
+            "hidden_sizes=(64, 64)",
+            "lr=1e-3",
+            "n_steps=25",
+            "gamma=0.97",
+            "alpha=0.03",
+        ),
+        skill_batch_size=32,
+        freeze_env_steps=40_000,
+    ),
+}
 
 
 def build_levels(arguments: SkillArguments, env: VectorEnv) -> list[Level]:

@@ -19,7 +19,7 @@ from layeredrl.levels import RunningPlannerLevel
 
 _FIRST, _LAST = 1, 4
 """Which skills of an episode are disturbed; the first one starts from rest."""
-_ROOM = 1.5
+_ROOM = 2.0
 """Episodes per push: some are dropped, as walls stop pushes."""
 _WHOLE = 0.9
 """Share of its length from which on a push counts."""
