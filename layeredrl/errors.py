@@ -43,3 +43,7 @@ class RunFolderError(LayeredRLError, OSError):
 
 class MissingExtraError(LayeredRLError, ImportError):
     """An optional package is missing; the message names the command that installs it."""
+
+
+class WorkerError(LayeredRLError, RuntimeError):
+    """Workers that collect experience elsewhere are lost again and again."""

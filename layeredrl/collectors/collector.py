@@ -11,6 +11,7 @@ from tqdm import tqdm
 from layeredrl.collectors.env_stepper import EnvStepper
 from layeredrl.collectors.episodes import Episode, EpisodeTracker, headline, summarize
 from layeredrl.collectors.evaluator import evaluate
+from layeredrl.collectors.experience import Experience, LocalExperience
 from layeredrl.collectors.interrupts import InterruptGuard
 from layeredrl.collectors.metrics_log import MetricsLog
 from layeredrl.collectors.run_checkpoints import RunCheckpoints
@@ -42,7 +43,7 @@ class Collector:
     def __init__(
         self,
         hierarchy: Hierarchy,
-        env: VectorEnv,
+        env: VectorEnv | Experience,
         test_env: VectorEnv | None = None,
         writer: "SummaryWriter | None" = None,
         metrics_log: MetricsLog | None = None,
@@ -52,7 +53,8 @@ class Collector:
 
         Args:
             hierarchy: Built for ``env``.
-            env: Where experience is collected; any autoreset mode.
+            env: Where experience is collected, in any autoreset mode; or what brings the
+                experience of workers.
             test_env: Where tests are run; of the same spaces, of any size.
             writer: TensorBoard writer, if there is no ``metrics_log``.
             metrics_log: Where numbers go.
@@ -63,18 +65,19 @@ class Collector:
                 the hierarchy was built for, or is the test environment too.
             SpaceError: If an environment has other spaces than the hierarchy.
         """
-        self._stepper = EnvStepper(env, hierarchy)
-        if env is test_env:
+        if not isinstance(env, Experience):
+            env = LocalExperience(env, hierarchy)
+        if isinstance(env, LocalExperience) and env.stepper.env is test_env:
             raise ConfigurationError("tests need an environment of their own")
-        hierarchy.check_env(env)
         if test_env is not None:
             EnvStepper(test_env)  # raises where it cannot be stepped
             hierarchy.check_env(test_env)
         self.hierarchy = hierarchy
+        self._experience = env
         self._test_env = test_env
         self._checkpoints = checkpoints
         self._log = metrics_log or MetricsLog(writer=writer)
-        self._tracker = EpisodeTracker(env.num_envs)
+        self._tracker = EpisodeTracker(env.n_instances)
         self._recent: deque[Episode] = deque(maxlen=_RECENT_EPISODES)
         self._seed = 0
         self._last_test: dict[str, float] = {}
@@ -91,9 +94,8 @@ class Collector:
         """
         self._seed = seed
         env_seed, _ = spawn(seed, 2)
-        self._stepper.reset(integer_seed(env_seed))
-        self._tracker = EpisodeTracker(self._stepper.env.num_envs)
-        self.hierarchy.reset()
+        self._experience.reset(integer_seed(env_seed))
+        self._tracker = EpisodeTracker(self._experience.n_instances)
         self._is_reset = True
 
     def collect(
@@ -216,7 +218,7 @@ class Collector:
         """
         return {
             "hierarchy": self.hierarchy.state_dict(),
-            "stepper": self._stepper.state_dict(),
+            "stepper": self._experience.state_dict(),
             "tracker": self._tracker.state_dict(),
             "recent": [list(episode) for episode in self._recent],
             "numbers": {"last_test": self._last_test, "learned": self._learned},
@@ -246,9 +248,8 @@ class Collector:
         Args:
             state: What :meth:`state_dict` returned; loaded before.
         """
-        if not self._stepper.load_state_dict(state["stepper"]):
-            self._tracker = EpisodeTracker(self._stepper.env.num_envs)
-            self.hierarchy.reset()
+        if not self._experience.load_state_dict(state["stepper"]):
+            self._tracker = EpisodeTracker(self._experience.n_instances)
         self._is_reset = True
         # Last, since environments may draw from them.
         set_global_generator_states(state["global_generators"])
@@ -260,13 +261,8 @@ class Collector:
 
     def _step(self) -> bool:
         """Take a step; tell whether it finished episodes."""
-        stepper = self._stepper
-        actions = self.hierarchy.get_action(stepper.obs, stepper.active)
-        step = stepper.step(actions)
-        info = {} if step.success is None else {"success": step.success}
-        self.hierarchy.process_transition(
-            step.next_obs, step.reward, step.terminated, step.truncated, info
-        )
+        step = self._experience.step()
+        self._tracker.drop(self._experience.broken_off)
         finished = self._tracker.add(step)
         self._recent.extend(finished)
         self.n_episodes += len(finished)

@@ -58,11 +58,19 @@ class EpisodeTracker:
             self._is_known |= step.taken
         finished = np.flatnonzero((step.terminated | step.truncated) & step.taken)
         episodes = [self._episode(int(i), step) for i in finished]
-        self._return[finished] = 0.0
-        self._length[finished] = 0
-        self._success[finished] = False
-        self._is_known[finished] = False
+        self.drop(finished)
         return episodes
+
+    def drop(self, instances: np.ndarray) -> None:
+        """Begin new episodes without finishing the running ones.
+
+        Args:
+            instances: Where, int64 indices or a boolean mask.
+        """
+        self._return[instances] = 0.0
+        self._length[instances] = 0
+        self._success[instances] = False
+        self._is_known[instances] = False
 
     def _episode(self, i: int, step: Step) -> Episode:
         known = bool(self._is_known[i])

@@ -17,6 +17,7 @@ from layeredrl.errors import (
 )
 from layeredrl.hierarchies.control_flow import ControlFlow
 from layeredrl.hierarchies.persistence import (
+    Recipe,
     load_buffers,
     read_recipe,
     restore_hierarchy,
@@ -29,7 +30,7 @@ from layeredrl.hierarchies.space_fitting import (
     decision_intervals,
     resolve_spaces,
 )
-from layeredrl.levels import Level, LevelLog, LevelSpec, RunningLevel
+from layeredrl.levels import Level, LevelLog, LevelSpec, LoggedDecisions, RunningLevel
 from layeredrl.types import Observation
 from layeredrl.utils.checkpoints import to_array
 from layeredrl.utils.observation_maps import (
@@ -273,6 +274,51 @@ class Hierarchy:
             told.numbers.update({f"level{i}/{k}": x for k, x in numbers.items()})
             told.samples.update({f"level{i}/{k}": x for k, x in samples.items()})
         return told
+
+    @property
+    def recipe(self) -> Recipe:
+        """Descriptions of its levels and of what each of them sees."""
+        return self._recipe
+
+    def start_log(self) -> None:
+        """Log from now on what levels store, for a hierarchy like this one elsewhere.
+
+        Raises:
+            ConfigurationError: If a level cannot.
+        """
+        for level in self.levels:
+            level.start_log()
+
+    def take_logged(self) -> list[LoggedDecisions | None]:
+        """Hand out what was logged at the last environment step.
+
+        Returns:
+            What each level stores; ``None`` for those that store nothing.
+        """
+        return [level.take_logged() for level in self.levels]
+
+    def add_logged(
+        self, logged: Sequence[LoggedDecisions | None], n_env_steps: int
+    ) -> None:
+        """Store what a hierarchy like this one has logged elsewhere.
+
+        Args:
+            logged: What each level stores of one environment step.
+            n_env_steps: How many instances took that step.
+        """
+        self.n_env_steps += n_env_steps
+        for level, own in zip(self.levels, logged, strict=True):
+            if own is not None:
+                level.add_logged(own)
+
+    def env_steps_of_policy(self) -> int | None:
+        """Count the environment steps that may be taken before a level has to learn.
+
+        Returns:
+            Their number, at least 1; ``None`` if no level learns on-policy.
+        """
+        counts = [level.env_steps_of_policy(self.n_env_steps) for level in self.levels]
+        return min((n for n in counts if n is not None), default=None)
 
     def acting_state(self) -> dict[str, Any]:
         """Copy what acting needs, without buffers, optimizers and generators.

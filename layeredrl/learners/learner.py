@@ -156,6 +156,14 @@ class Learner(ABC):
             Scalars to log, detached.
         """
 
+    def count_decisions(self, n: int) -> None:
+        """Count decisions that were taken while exploring, here or in an acting copy.
+
+        Args:
+            n: Their number.
+        """
+        return None
+
     def sample(self, buffer: ReplayBuffer, batch_size: int) -> TrajectoryBatch:
         """Sample what an update needs.
 

@@ -28,40 +28,14 @@ class DecisionStore:
         """
         self.buffer = buffer
 
-    def add(
-        self,
-        transition: Transition,
-        reward: np.ndarray,
-        was_random: np.ndarray,
-        time_idx: np.ndarray,
-        **info: np.ndarray,
-    ) -> None:
+    def add(self, rows: Batch, instances: np.ndarray) -> None:
         """Store finished decisions.
 
         Args:
-            transition: The decisions.
-            reward: What the level makes of their rewards, (B,).
-            was_random: Whether each was drawn at random, (B,) bool.
-            time_idx: Decisions of the episode before each, (B,) int64.
-            **info: Further entries of the transitions' info, (B, ...) each.
+            rows: What :func:`decision_rows` made of them, (B, ...).
+            instances: Whose they are, (B,).
         """
-        batch = Batch(
-            obs=_as_batch(transition.obs),
-            act=transition.action,
-            rew=reward,
-            terminated=transition.terminated,
-            truncated=transition.truncated,
-            obs_next=_as_batch(transition.next_obs),
-            info=Batch(
-                {
-                    "n_env_steps": transition.n_env_steps,
-                    "random_mode": was_random,
-                    "time_idx": time_idx,
-                    **info,
-                }
-            ),
-        )
-        self.buffer.add(batch, buffer_ids=transition.instances)
+        self.buffer.add(rows, buffer_ids=instances)
 
     def skip(self, instances: np.ndarray) -> None:
         """Note that something is not stored.
@@ -70,6 +44,43 @@ class DecisionStore:
             instances: Where, (B,).
         """
         self.buffer.has_gap[instances] = True
+
+
+def decision_rows(
+    transition: Transition,
+    reward: np.ndarray,
+    was_random: np.ndarray,
+    time_idx: np.ndarray,
+    **info: np.ndarray,
+) -> Batch:
+    """Lay finished decisions out as replay buffers take them.
+
+    Args:
+        transition: The decisions.
+        reward: What the level makes of their rewards, (B,).
+        was_random: Whether each was drawn at random, (B,) bool.
+        time_idx: Decisions of the episode before each, (B,) int64.
+        **info: Further entries of the transitions' info, (B, ...) each.
+
+    Returns:
+        One row per decision.
+    """
+    return Batch(
+        obs=_as_batch(transition.obs),
+        act=transition.action,
+        rew=reward,
+        terminated=transition.terminated,
+        truncated=transition.truncated,
+        obs_next=_as_batch(transition.next_obs),
+        info=Batch(
+            {
+                "n_env_steps": transition.n_env_steps,
+                "random_mode": was_random,
+                "time_idx": time_idx,
+                **info,
+            }
+        ),
+    )
 
 
 def _as_batch(obs: Observation) -> Any:

@@ -8,7 +8,8 @@ import numpy as np
 from gymnasium import spaces
 
 from layeredrl.errors import ConfigurationError, SpaceError
-from layeredrl.levels.decision_store import DecisionStore
+from layeredrl.levels.decision_log import DecisionLog, LoggedDecisions
+from layeredrl.levels.decision_store import DecisionStore, decision_rows
 from layeredrl.levels.exploration import Exploration, RunningExploration
 from layeredrl.levels.learning_schedule import LearningSchedule
 from layeredrl.levels.level import LevelSpec, RunningLevel
@@ -59,6 +60,7 @@ class LearningLevel(RunningLevel):
         drawing, replay = seeds
         self._generator = numpy_generator(drawing)
         self._store: DecisionStore | None = None
+        self._log: DecisionLog | None = None
         if spec.keeps_buffer:
             buffer = TransitionBuffer(buffer_size, spec.n_instances, replay)
             self._store = DecisionStore(buffer)
@@ -107,8 +109,23 @@ class LearningLevel(RunningLevel):
     def reset(self, instances: np.ndarray) -> None:
         """End random phases; what is stored next begins an episode."""
         self._exploration.reset(instances)
-        if self._store is not None:
-            self._store.skip(instances)
+        self._skip(instances)
+
+    def start_log(self) -> None:
+        """Log decisions, whether they are stored or not."""
+        self._log = DecisionLog()
+
+    def take_logged(self) -> LoggedDecisions | None:
+        """Hand out what was logged since the last time."""
+        return None if self._log is None else self._log.take()
+
+    def add_logged(self, logged: LoggedDecisions) -> None:
+        """Store the decisions as its own."""
+        assert self._store is not None
+        if logged.rows is not None:
+            self.n_env_steps += int(logged.rows.info.n_env_steps.sum())
+            self._store.add(logged.rows, logged.instances)
+        self._store.skip(logged.skipped)
 
     def state_dict(self) -> dict[str, Any]:
         """Copy everything that changes, but for the replay buffer."""
@@ -125,8 +142,8 @@ class LearningLevel(RunningLevel):
         self._exploration.load_state_dict(state["exploration"])
         self._was_random = to_array(state["was_random"])
         self._load_counters(state["counters"])
-        if self._store is not None:  # unless its buffer is loaded next, it is another
-            self._store.skip(np.arange(self.spec.n_instances))
+        # Unless its buffer is loaded next, it is another.
+        self._skip(np.arange(self.spec.n_instances))
 
     def acting_state(self) -> dict[str, Any]:
         """Copy the counters, by which exploration falls."""
@@ -165,13 +182,24 @@ class LearningLevel(RunningLevel):
         instances = transition.instances
         if transition.path is not None:
             info["achieved_goals"] = transition.path
-        if self.is_training:
-            self.n_env_steps += int(transition.n_env_steps.sum())
-            if self._store is not None:
-                was_random = self._was_random[instances]
-                self._store.add(transition, reward, was_random, time_idx, **info)
-        elif self._store is not None:
-            self._store.skip(instances)
+        if not self.is_training:
+            self._skip(instances)
+            return
+        self.n_env_steps += int(transition.n_env_steps.sum())
+        if not self._keepers:
+            return
+        was_random = self._was_random[instances]
+        rows = decision_rows(transition, reward, was_random, time_idx, **info)
+        for keeper in self._keepers:
+            keeper.add(rows, instances)
+
+    def _skip(self, instances: np.ndarray) -> None:
+        for keeper in self._keepers:
+            keeper.skip(instances)
+
+    @property
+    def _keepers(self) -> list[DecisionStore | DecisionLog]:
+        return [place for place in (self._store, self._log) if place is not None]
 
     def _choose_random(self, instances: np.ndarray) -> np.ndarray:
         """Decide who acts at random this time, (B,) bool."""

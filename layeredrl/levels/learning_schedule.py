@@ -50,6 +50,19 @@ class LearningSchedule:
             and waited >= self.interval_env_steps
         )
 
+    def env_steps_until_due(self, n_total_env_steps: int, last_env_steps: int) -> int:
+        """Count the environment steps until it is time.
+
+        Args:
+            n_total_env_steps: Environment steps taken so far.
+            last_env_steps: Their number at the last burst; 0 before the first.
+
+        Returns:
+            Their number, at least 1.
+        """
+        due_at = max(self.start_env_steps, last_env_steps + self.interval_env_steps)
+        return max(1, due_at - n_total_env_steps)
+
     def updates_owed(
         self, n_total_env_steps: int, last_env_steps: int, n_updates: int
     ) -> int:

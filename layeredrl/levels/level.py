@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
+from layeredrl.errors import ConfigurationError
+from layeredrl.levels.decision_log import LoggedDecisions
 from layeredrl.predictors import Predictor
 from layeredrl.types import Observation, Transition
 from layeredrl.utils.buffers import TransitionBuffer
@@ -229,6 +231,46 @@ class RunningLevel(ABC):
 
         Args:
             state: The state.
+        """
+        return None
+
+    def start_log(self) -> None:
+        """Log from now on what is to be stored, for a level elsewhere.
+
+        Raises:
+            ConfigurationError: If it learns, but does not know how to log.
+        """
+        if type(self).learn is not RunningLevel.learn:
+            raise ConfigurationError(
+                f"{type(self).__name__} cannot collect for a level elsewhere: it learns, "
+                "so it has to implement start_log, take_logged and add_logged"
+            )
+
+    def take_logged(self) -> LoggedDecisions | None:
+        """Hand out what was logged at the last environment step.
+
+        Returns:
+            What a level like this one stores; ``None`` if it stores nothing.
+        """
+        return None
+
+    def add_logged(self, logged: LoggedDecisions) -> None:
+        """Store what a level like this one has logged elsewhere.
+
+        Args:
+            logged: The decisions of one environment step.
+        """
+        return None
+
+    def env_steps_of_policy(self, n_total_env_steps: int) -> int | None:
+        """Count the environment steps that may be taken before it has to learn.
+
+        Args:
+            n_total_env_steps: Environment steps taken so far, over all instances.
+
+        Returns:
+            Their number, at least 1, for a level that learns only from what its present
+            policy does; ``None`` for one that learns from anything.
         """
         return None
 

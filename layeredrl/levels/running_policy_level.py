@@ -10,6 +10,7 @@ import torch
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners import Learner, LearnerSpec, Situation
 from layeredrl.learners.learner import END_FLAG
+from layeredrl.levels.decision_log import LoggedDecisions
 from layeredrl.levels.episode_clock import EpisodeClock
 from layeredrl.levels.exploration import Exploration
 from layeredrl.levels.learning_level import LearningLevel
@@ -129,6 +130,17 @@ class RunningPolicyLevel(LearningLevel):
         self._clock.reset(instances)
         self._pursuits.end(instances)
         self.learner.reset(instances)
+
+    def add_logged(self, logged: LoggedDecisions) -> None:
+        """Store the decisions as its own, and let the learner count them."""
+        super().add_logged(logged)
+        self.learner.count_decisions(len(logged.instances))
+
+    def env_steps_of_policy(self, n_total_env_steps: int) -> int | None:
+        """Let an on-policy learner learn before its policy is history."""
+        if not self.learner.is_on_policy:
+            return None
+        return self._schedule.env_steps_until_due(n_total_env_steps, self._last_learned)
 
     def state_dict(self) -> dict[str, Any]:
         """Copy everything that changes, but for the replay buffer."""

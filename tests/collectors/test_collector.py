@@ -384,7 +384,7 @@ def test_without_a_bar_nothing_is_shown(capsys):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 def test_a_bar_is_closed_whatever_happens(error, capsys, monkeypatch):
     run = Run(levels=[RandomLevel()])
-    step, calls = run.collector._stepper.step, []
+    step, calls = run.collector._experience.stepper.step, []
 
     def fails(actions):
         calls.append(1)
@@ -392,7 +392,7 @@ def test_a_bar_is_closed_whatever_happens(error, capsys, monkeypatch):
             raise error
         return step(actions)
 
-    monkeypatch.setattr(run.collector._stepper, "step", fails)
+    monkeypatch.setattr(run.collector._experience.stepper, "step", fails)
     with pytest.raises(error):
         run.collect(60, show_progress=True)
     assert not list(tqdm._instances)

@@ -106,8 +106,12 @@ class SequenceActorCritic(Learner):
             return self._in_space(self._best(policy))
         with self._generators.lent():
             action = self._explored(policy)
-        self.n_decisions += len(action)
+        self.count_decisions(len(action))
         return self._in_space(action)
+
+    def count_decisions(self, n: int) -> None:
+        """Count decisions; exploration falls by them."""
+        self.n_decisions += n
 
     def sample(self, buffer: ReplayBuffer, batch_size: int) -> TrajectoryBatch:
         """Sample sequences; each is a stretch as a whole, without a past beside it."""

@@ -68,8 +68,12 @@ class TianshouLearner(Learner):
             return self._features(self._policy_action(obs, explore=False))
         with self._generators.lent():
             action = self._explored(self._policy_action(obs, explore=True))
-        self.n_decisions += len(obs)
+        self.count_decisions(len(obs))
         return self._features(action)
+
+    def count_decisions(self, n: int) -> None:
+        """Count decisions; exploration falls by them."""
+        self.n_decisions += n
 
     def state_dict(self) -> dict[str, Any]:
         """Copy weights, optimizers, counters and generators."""

@@ -1,0 +1,73 @@
+"""What happened in a stretch of environment steps, and its parts put together."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from layeredrl.collectors.env_stepper import Step
+from layeredrl.levels import LoggedDecisions
+
+
+class LoggedStep(NamedTuple):
+    """An environment step of some instances, and what it left behind.
+
+    Attributes:
+        step: What happened, without observations.
+        logged: What each level stores of it; ``None`` for levels that store nothing.
+    """
+
+    step: Step
+    logged: list[LoggedDecisions | None]
+
+
+Rollout = list[LoggedStep]
+
+
+def merge_rollouts(rollouts: Sequence[Rollout]) -> Rollout:
+    """Put together what workers did at the same time.
+
+    Args:
+        rollouts: Of equal length, in the order of their instances.
+
+    Returns:
+        The same as if one worker had had all instances.
+    """
+    sizes = [len(rollout[0].step.taken) for rollout in rollouts]
+    firsts = np.cumsum([0, *sizes[:-1]])
+    return [_merge_step(parts, firsts) for parts in zip(*rollouts, strict=True)]
+
+
+def _merge_step(parts: Sequence[LoggedStep], firsts: np.ndarray) -> LoggedStep:
+    levels = zip(*(part.logged for part in parts), strict=True)
+    logged = [_merge_level(level, firsts) for level in levels]
+    return LoggedStep(_merge_outcomes([part.step for part in parts]), logged)
+
+
+def _merge_level(
+    parts: Sequence[LoggedDecisions | None], firsts: np.ndarray
+) -> LoggedDecisions | None:
+    shifted = [
+        part.shifted(int(first))
+        for part, first in zip(parts, firsts, strict=True)
+        if part is not None
+    ]
+    return LoggedDecisions.merged(shifted) if shifted else None
+
+
+def _merge_outcomes(steps: Sequence[Step]) -> Step:
+    success = None
+    if any(step.success is not None for step in steps):
+        unknown = [np.zeros_like(step.taken) for step in steps]
+        known = [step.success for step in steps]
+        success = np.concatenate(
+            [b if a is None else a for a, b in zip(known, unknown, strict=True)]
+        )
+    return Step(
+        next_obs=None,
+        reward=np.concatenate([step.reward for step in steps]),
+        terminated=np.concatenate([step.terminated for step in steps]),
+        truncated=np.concatenate([step.truncated for step in steps]),
+        success=success,
+        taken=np.concatenate([step.taken for step in steps]),
+    )
