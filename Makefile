@@ -22,7 +22,7 @@ $(INSTALLED): setup.cfg setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) setuptools wheel
 	$(PIP) torch
-	$(PIP) -e '.[envs,dev]'
+	$(PIP) -e '.[envs,distributed,dev]'
 	touch $@
 
 demo: $(INSTALLED)  ## Learn skills and plan with them through a maze (about six minutes).

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import tyro
 
 from layeredrl.errors import ConfigurationError
 
 A = TypeVar("A", bound="RunArguments")
+EngineName = Literal["local", "ray"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class LaunchArguments:
     A ``--run-dir`` then holds a folder ``seed<k>`` for each."""
     at_once: int | None = None
     """How many of them at once; by default cores / torch threads."""
+    engine: EngineName = "local"
+    """What starts processes: ``ray`` makes each of several seeds a task of Ray, or lets
+    ``--workers`` collect for a single one."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
@@ -74,6 +78,11 @@ class RunArguments:
     """Held-out episodes of the final evaluation."""
     n_eval_envs: int = 20
     """Environment instances of tests and of the evaluation."""
+    workers: int = 0
+    """Processes that collect experience, with ``--engine ray``; they share the instances out
+    among them. 0 collects where it is learned."""
+    round_steps: int = 50
+    """Steps of all instances that workers take before they are sent new weights."""
     torch_threads: int = 1
     """CPU threads of torch; small networks are fastest with one."""
 
@@ -87,6 +96,7 @@ class RunArguments:
             "n_eval_envs": self.n_eval_envs,
             "torch_threads": self.torch_threads,
             "log_interval": self.log_interval,
+            "round_steps": self.round_steps,
         }
         wrong = {name: value for name, value in counts.items() if value < 1}
         if wrong:
@@ -96,6 +106,11 @@ class RunArguments:
             raise ConfigurationError(
                 "test_interval and checkpoint_interval must not be negative, got "
                 f"{intervals}"
+            )
+        if not 0 <= self.workers <= self.n_envs:
+            raise ConfigurationError(
+                "each worker needs an environment instance of its own, got "
+                f"{self.workers} workers for {self.n_envs} instances"
             )
         if self.resume and self.overwrite:
             raise ConfigurationError("a run is either resumed or overwritten")

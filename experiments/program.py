@@ -2,23 +2,26 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from experiments.arguments import RunArguments, parse_program
+from experiments.arguments import LaunchArguments, RunArguments, parse_program
 from experiments.comparison import compare
 from experiments.past_runs import PastRun, read_past_run
 from experiments.report import table_of
 from experiments.run_folder import run_parent
-from experiments.seed_runs import SeedRun, run_in_turn
+from experiments.seed_runs import ProcessRun, SeedRun, StartedRun, run_in_turn
+from experiments.seed_tasks import TaskRun
 from experiments.training import EXIT_ERROR
+from layeredrl.collectors.remote import RayRuntime
 from layeredrl.errors import ConfigurationError
 
 A = TypeVar("A", bound=RunArguments)
 
 # Flags that each run of several has a value of its own for, or that only we understand.
-_OURS = ("seeds", "seed", "at-once", "run-dir")
+_OURS = ("seeds", "seed", "at-once", "engine", "run-dir")
 
 
 def run_program(
@@ -42,22 +45,52 @@ def run_program(
 
     Raises:
         ConfigurationError: If there is no such preset, or ``--seed`` is given with
-            ``--seeds``.
+            ``--seeds``, or flags do not fit the engine.
+        MissingExtraError: If the engine is not installed.
         SystemExit: If one of several seeds failed.
     """
     launch, arguments = parse_program(kind, presets, description)
+    words = sys.argv[1:]
+    _check(launch, arguments, words)
     if not launch.seeds:
         run_one(arguments)
         return
-    words = sys.argv[1:]
-    if has_flag(words, "seed"):
-        raise ConfigurationError("there is --seed and --seeds; give one of them")
     runs = plan_runs(experiment, launch.seeds, arguments, words)
-    n_at_once = launch.at_once or cores() // arguments.torch_threads or 1
-    codes = run_in_turn(runs, n_at_once, arguments.total_env_steps)
+    with _starter(launch, arguments) as (start, n_at_once):
+        codes = run_in_turn(runs, n_at_once, arguments.total_env_steps, start)
     print(summary_of(runs, codes))
     if any(codes.values()):
         sys.exit(EXIT_ERROR)
+
+
+def _check(
+    launch: LaunchArguments, arguments: RunArguments, words: Sequence[str]
+) -> None:
+    if launch.seeds and has_flag(words, "seed"):
+        raise ConfigurationError("there is --seed and --seeds; give one of them")
+    if launch.seeds and arguments.workers:
+        raise ConfigurationError(
+            "either --seeds run side by side, or --workers collect for one of them"
+        )
+    if arguments.workers and launch.engine == "local":
+        raise ConfigurationError("--workers need --engine ray")
+    if launch.engine == "ray" and not launch.seeds and not arguments.workers:
+        raise ConfigurationError("--engine ray needs --seeds or --workers")
+
+
+@contextmanager
+def _starter(
+    launch: LaunchArguments, arguments: RunArguments
+) -> Iterator[tuple[Callable[[SeedRun], StartedRun], int]]:
+    """What starts runs, and how many at once."""
+    n_cpus = arguments.torch_threads
+    n_at_once = launch.at_once or cores() // n_cpus or 1
+    if launch.engine == "local":
+        yield ProcessRun, n_at_once
+        return
+    with closing(RayRuntime(n_at_once * n_cpus)) as runtime:
+        there = launch.at_once or runtime.n_cpus // n_cpus
+        yield lambda run: TaskRun(run, runtime, n_cpus), there
 
 
 def plan_runs(

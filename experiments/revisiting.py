@@ -12,10 +12,10 @@ from gymnasium.vector import VectorEnv
 
 from experiments.arguments import RunArguments
 from experiments.environments import make_vector_env
+from experiments.gin_settings import configure_gin
 from experiments.past_runs import read_json
 from experiments.rebuilding import Trained, find_trained, load_agent
 from experiments.run_folder import command_line, versions
-from experiments.training import configure_gin
 from layeredrl.errors import ConfigurationError, RunFolderError
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.utils.seeding import integer_seed, spawn

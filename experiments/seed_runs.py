@@ -16,9 +16,8 @@ from tqdm import tqdm
 
 from layeredrl.errors import RunFolderError
 
-_POLL_S = 0.2
+POLL_S = 0.2
 _LOG_TAIL_BYTES = 4000
-EXIT_TERMINATED = 143
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def run_in_turn(
                 while waiting and len(started) < n_at_once:
                     run = waiting.pop(0)
                     started[run.seed] = start(run)
-                time.sleep(_POLL_S)
+                time.sleep(POLL_S)
                 codes |= _take_ended(started)
                 show(started, codes)
             return codes
@@ -164,7 +163,7 @@ def _interrupt(started: dict[int, StartedRun]) -> None:
         file=sys.stderr,
     )
     while started:
-        time.sleep(_POLL_S)
+        time.sleep(POLL_S)
         _take_ended(started)
 
 

@@ -1,24 +1,26 @@
 """Train, evaluate, write down: what all experiments have in common."""
 
-import importlib
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-import gin
 import torch
 from gymnasium.vector import VectorEnv
 from tqdm import tqdm
 
 from experiments.arguments import RunArguments
 from experiments.environments import make_vector_env
+from experiments.gin_settings import configure_gin
 from experiments.hyperparameters import write_hyperparameters
 from experiments.results import describe_result, result_table
 from experiments.run_folder import RunFolder
+from experiments.workers import remote_experience
 from layeredrl.collectors import (
     Collector,
     Episode,
+    Experience,
     MetricsLog,
     RunCheckpoints,
     evaluate,
@@ -28,13 +30,6 @@ from layeredrl.hierarchies import Hierarchy
 from layeredrl.levels import Level, RandomLevel
 from layeredrl.utils.seeding import integer_seed, spawn
 
-# Whose networks gin can configure, beside what is imported here anyway.
-_CONFIGURABLE = (
-    "layeredrl.nets.actor_critic",
-    "layeredrl.nets.cnn",
-    "layeredrl.nets.traj_encoders",
-    "layeredrl.nets.tstep_encoders",
-)
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130
 
 
@@ -150,7 +145,7 @@ def train(
     Args:
         arguments: How long, and how often to test.
         hierarchy: Learns.
-        env: Where experience is collected.
+        env: Where experience is collected, unless workers do that.
         test_env: Where periodic tests are run.
         folder: Where everything is written.
         seed: Seeds the environments.
@@ -160,10 +155,15 @@ def train(
     """
     log = MetricsLog(folder.metrics_path, folder.writer)
     checkpoints = RunCheckpoints(folder.path / "checkpoints")
-    collector = Collector(
-        hierarchy, env, test_env, metrics_log=log, checkpoints=checkpoints
-    )
-    try:
+    with ExitStack() as ends:
+        ends.callback(log.close)
+        source: VectorEnv | Experience = env
+        if arguments.workers:
+            source, workers = remote_experience(arguments, hierarchy)
+            ends.callback(workers.close)
+        collector = Collector(
+            hierarchy, source, test_env, metrics_log=log, checkpoints=checkpoints
+        )
         if not (folder.is_resumed and collector.restore_checkpoint()):
             collector.reset(seed)
         left = arguments.total_env_steps - collector.n_env_steps
@@ -178,8 +178,6 @@ def train(
             collector.save_checkpoint()
         hierarchy.save(folder.checkpoint_path("final"), with_buffers=False)
         return log.seconds
-    finally:
-        log.close()
 
 
 def evaluate_with_bar(
@@ -201,21 +199,6 @@ def evaluate_with_bar(
         return evaluate(
             hierarchy, env, n_episodes, seed, on_episode=lambda _: bar.update()
         )
-
-
-def configure_gin(entries: Sequence[str]) -> None:
-    """Apply gin files and bindings; earlier ones of the process are dropped.
-
-    Args:
-        entries: Paths that end in ``.gin``, or bindings.
-    """
-    gin.clear_config()
-    files = [entry for entry in entries if entry.endswith(".gin")]
-    bindings = [entry for entry in entries if not entry.endswith(".gin")]
-    for module in _CONFIGURABLE:
-        importlib.import_module(module)
-    # Not finalised: modules that are imported later may bring configurables of their own.
-    gin.parse_config_files_and_bindings(files, bindings, finalize_config=False)
 
 
 def main(run: Callable[[], None]) -> None:

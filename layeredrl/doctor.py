@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 PACKAGE = "layeredrl"
-# Useful with the library, but asked for by none of its extras.
-_ALSO_USEFUL = ("ray",)
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 
 
@@ -75,10 +73,6 @@ def examine(package: str = PACKAGE) -> tuple[str, bool]:
         lines += ["  to install them:", f"    {_pip(_source(found))}"]
     for extra, findings in sorted(by_extra.items()):
         lines += ["", *_extra_lines(found, extra, findings)]
-    listed = {finding.name for group in by_extra.values() for finding in group}
-    also = [name for name in _ALSO_USEFUL if name not in listed]
-    lines += ["", "also useful, never needed"]
-    lines += [f"  {name:<22}{version_of(name) or 'not installed'}" for name in also]
     lines += ["", "devices", *_devices()]
     verdict = "all that is required is there" if is_healthy else "something is missing"
     return "\n".join([*lines, "", verdict]), is_healthy

@@ -30,7 +30,13 @@ from layeredrl.hierarchies.space_fitting import (
     decision_intervals,
     resolve_spaces,
 )
-from layeredrl.levels import Level, LevelLog, LevelSpec, LoggedDecisions, RunningLevel
+from layeredrl.levels import (
+    ForwardedDecisions,
+    Level,
+    LevelLog,
+    LevelSpec,
+    RunningLevel,
+)
 from layeredrl.types import Observation
 from layeredrl.utils.checkpoints import to_array
 from layeredrl.utils.observation_maps import (
@@ -280,36 +286,36 @@ class Hierarchy:
         """Descriptions of its levels and of what each of them sees."""
         return self._recipe
 
-    def start_log(self) -> None:
-        """Log from now on what levels store, for a hierarchy like this one elsewhere.
+    def start_forwarding(self) -> None:
+        """Hand out from now on what levels store, for a hierarchy elsewhere.
 
         Raises:
             ConfigurationError: If a level cannot.
         """
         for level in self.levels:
-            level.start_log()
+            level.start_forwarding()
 
-    def take_logged(self) -> list[LoggedDecisions | None]:
-        """Hand out what was logged at the last environment step.
+    def take_forwarded(self) -> list[ForwardedDecisions | None]:
+        """Hand out what the last environment step brought.
 
         Returns:
             What each level stores; ``None`` for those that store nothing.
         """
-        return [level.take_logged() for level in self.levels]
+        return [level.take_forwarded() for level in self.levels]
 
-    def add_logged(
-        self, logged: Sequence[LoggedDecisions | None], n_env_steps: int
+    def add_forwarded(
+        self, forwarded: Sequence[ForwardedDecisions | None], n_env_steps: int
     ) -> None:
-        """Store what a hierarchy like this one has logged elsewhere.
+        """Store what a hierarchy like this one hands out elsewhere.
 
         Args:
-            logged: What each level stores of one environment step.
+            forwarded: What each level stores of one environment step.
             n_env_steps: How many instances took that step.
         """
         self.n_env_steps += n_env_steps
-        for level, own in zip(self.levels, logged, strict=True):
+        for level, own in zip(self.levels, forwarded, strict=True):
             if own is not None:
-                level.add_logged(own)
+                level.add_forwarded(own)
 
     def env_steps_of_policy(self) -> int | None:
         """Count the environment steps that may be taken before a level has to learn.

@@ -2,7 +2,7 @@
 
 from layeredrl.levels.action_sequence_level import ActionSequenceLevel
 from layeredrl.levels.constant_level import ConstantLevel
-from layeredrl.levels.decision_log import DecisionLog, LoggedDecisions
+from layeredrl.levels.decision_outbox import DecisionOutbox, ForwardedDecisions
 from layeredrl.levels.exploration import Exploration
 from layeredrl.levels.learner_levels import (
     ActorCriticLevel,
@@ -26,13 +26,13 @@ __all__ = [
     "ActorCriticLevel",
     "ConstantLevel",
     "DADSLevel",
-    "DecisionLog",
+    "DecisionOutbox",
     "Exploration",
     "LearningSchedule",
     "Level",
     "LevelLog",
     "LevelSpec",
-    "LoggedDecisions",
+    "ForwardedDecisions",
     "PlannerLevel",
     "PolicyLevel",
     "RandomLevel",

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from layeredrl.errors import ConfigurationError, SpaceError
-from layeredrl.levels.decision_log import DecisionLog, LoggedDecisions
+from layeredrl.levels.decision_outbox import DecisionOutbox, ForwardedDecisions
 from layeredrl.levels.decision_store import DecisionStore, decision_rows
 from layeredrl.levels.exploration import Exploration, RunningExploration
 from layeredrl.levels.learning_schedule import LearningSchedule
@@ -60,7 +60,7 @@ class LearningLevel(RunningLevel):
         drawing, replay = seeds
         self._generator = numpy_generator(drawing)
         self._store: DecisionStore | None = None
-        self._log: DecisionLog | None = None
+        self._outbox: DecisionOutbox | None = None
         if spec.keeps_buffer:
             buffer = TransitionBuffer(buffer_size, spec.n_instances, replay)
             self._store = DecisionStore(buffer)
@@ -111,21 +111,21 @@ class LearningLevel(RunningLevel):
         self._exploration.reset(instances)
         self._skip(instances)
 
-    def start_log(self) -> None:
-        """Log decisions, whether they are stored or not."""
-        self._log = DecisionLog()
+    def start_forwarding(self) -> None:
+        """Hand decisions out, whether they are stored or not."""
+        self._outbox = DecisionOutbox()
 
-    def take_logged(self) -> LoggedDecisions | None:
-        """Hand out what was logged since the last time."""
-        return None if self._log is None else self._log.take()
+    def take_forwarded(self) -> ForwardedDecisions | None:
+        """Hand out what there is since the last time."""
+        return None if self._outbox is None else self._outbox.take()
 
-    def add_logged(self, logged: LoggedDecisions) -> None:
+    def add_forwarded(self, forwarded: ForwardedDecisions) -> None:
         """Store the decisions as its own."""
         assert self._store is not None
-        if logged.rows is not None:
-            self.n_env_steps += int(logged.rows.info.n_env_steps.sum())
-            self._store.add(logged.rows, logged.instances)
-        self._store.skip(logged.skipped)
+        if forwarded.rows is not None:
+            self.n_env_steps += int(forwarded.rows.info.n_env_steps.sum())
+            self._store.add(forwarded.rows, forwarded.instances)
+        self._store.skip(forwarded.skipped)
 
     def state_dict(self) -> dict[str, Any]:
         """Copy everything that changes, but for the replay buffer."""
@@ -198,8 +198,8 @@ class LearningLevel(RunningLevel):
             keeper.skip(instances)
 
     @property
-    def _keepers(self) -> list[DecisionStore | DecisionLog]:
-        return [place for place in (self._store, self._log) if place is not None]
+    def _keepers(self) -> list[DecisionStore | DecisionOutbox]:
+        return [place for place in (self._store, self._outbox) if place is not None]
 
     def _choose_random(self, instances: np.ndarray) -> np.ndarray:
         """Decide who acts at random this time, (B,) bool."""

@@ -9,7 +9,7 @@ import torch
 from gymnasium import spaces
 
 from layeredrl.errors import ConfigurationError
-from layeredrl.levels.decision_log import LoggedDecisions
+from layeredrl.levels.decision_outbox import ForwardedDecisions
 from layeredrl.predictors import Predictor
 from layeredrl.types import Observation, Transition
 from layeredrl.utils.buffers import TransitionBuffer
@@ -234,31 +234,31 @@ class RunningLevel(ABC):
         """
         return None
 
-    def start_log(self) -> None:
-        """Log from now on what is to be stored, for a level elsewhere.
+    def start_forwarding(self) -> None:
+        """Hand out from now on what is to be stored, for a level elsewhere.
 
         Raises:
-            ConfigurationError: If it learns, but does not know how to log.
+            ConfigurationError: If it learns, but does not know how.
         """
         if type(self).learn is not RunningLevel.learn:
             raise ConfigurationError(
                 f"{type(self).__name__} cannot collect for a level elsewhere: it learns, "
-                "so it has to implement start_log, take_logged and add_logged"
+                "so it has to implement start_forwarding, take_forwarded and add_forwarded"
             )
 
-    def take_logged(self) -> LoggedDecisions | None:
-        """Hand out what was logged at the last environment step.
+    def take_forwarded(self) -> ForwardedDecisions | None:
+        """Hand out what the last environment step brought.
 
         Returns:
             What a level like this one stores; ``None`` if it stores nothing.
         """
         return None
 
-    def add_logged(self, logged: LoggedDecisions) -> None:
-        """Store what a level like this one has logged elsewhere.
+    def add_forwarded(self, forwarded: ForwardedDecisions) -> None:
+        """Store what a level like this one hands out elsewhere.
 
         Args:
-            logged: The decisions of one environment step.
+            forwarded: The decisions of one environment step.
         """
         return None
 

@@ -10,7 +10,7 @@ import torch
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners import Learner, LearnerSpec, Situation
 from layeredrl.learners.learner import END_FLAG
-from layeredrl.levels.decision_log import LoggedDecisions
+from layeredrl.levels.decision_outbox import ForwardedDecisions
 from layeredrl.levels.episode_clock import EpisodeClock
 from layeredrl.levels.exploration import Exploration
 from layeredrl.levels.learning_level import LearningLevel
@@ -131,10 +131,10 @@ class RunningPolicyLevel(LearningLevel):
         self._pursuits.end(instances)
         self.learner.reset(instances)
 
-    def add_logged(self, logged: LoggedDecisions) -> None:
+    def add_forwarded(self, forwarded: ForwardedDecisions) -> None:
         """Store the decisions as its own, and let the learner count them."""
-        super().add_logged(logged)
-        self.learner.count_decisions(len(logged.instances))
+        super().add_forwarded(forwarded)
+        self.learner.count_decisions(len(forwarded.instances))
 
     def env_steps_of_policy(self, n_total_env_steps: int) -> int | None:
         """Let an on-policy learner learn before its policy is history."""

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from experiments import seed_tasks
 from experiments.arguments import LaunchArguments, RunArguments, parse_program
 from experiments.flat import PRESETS, FlatArguments
-from experiments.program import plan_runs, without_flags
+from experiments.program import plan_runs, run_program, without_flags
 from experiments.seed_runs import SeedRun, run_in_turn
+from experiments.seed_tasks import run_to_its_end
 from layeredrl.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -207,3 +209,66 @@ def test_ctrl_c_leaves_checkpoints_from_which_all_go_on(tmp_path):
     assert again.returncode == 0, text
     results = [json.loads((p.parent / "result.json").read_text()) for p in metrics]
     assert all(result["env_steps"] >= n for result in results)
+
+
+# Engines
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("--engine ray", "needs --seeds or --workers"),
+        ("--workers 1", "need --engine ray"),
+        ("--engine ray --workers 1 --seeds 0 1", "either"),
+        ("--seeds 0 1 --seed 2", "one of them"),
+        ("--engine ray --workers 9", "9 workers for 2 instances"),
+    ],
+)
+def test_flags_that_do_not_fit_together_are_refused(words, message, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["flat", "--n-envs", "2", *words.split()])
+    with pytest.raises(ConfigurationError, match=message):
+        run_program("flat", FlatArguments, PRESETS, "text", pytest.fail)
+
+
+def test_a_task_hands_interrupts_on_to_its_process(tmp_path, monkeypatch):
+    patient = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGINT, lambda *_: sys.exit(130))\n"
+        "print('ready', flush=True); time.sleep(60)"
+    )
+    run, slept = scripted(tmp_path, 0, patient), []
+
+    def interrupted(seconds):
+        slept.append(seconds)
+        deadline = time.monotonic() + 30
+        while not run.last_words() and time.monotonic() < deadline:
+            pause(0.05)
+        if len(slept) == 1:
+            raise KeyboardInterrupt
+        pause(seconds)
+
+    pause = time.sleep
+    monkeypatch.setattr(seed_tasks.time, "sleep", interrupted)
+    monkeypatch.chdir(tmp_path)
+    assert run_to_its_end(run, tmp_path) == 130
+
+
+@pytest.mark.slow
+def test_ray_changes_no_result_of_a_seed_and_workers_learn(tmp_path):
+    pytest.importorskip("ray")
+    words = ("--engine", "ray", "--run-dir")
+    many = program(tmp_path, "--seeds", "2", *words, "many")
+    text, _ = many.communicate(timeout=600)
+    assert many.returncode == 0, text
+    one = program(tmp_path, "--seed", "2", "--run-dir", "one")
+    one.communicate(timeout=300)
+    assert same_everywhere(tmp_path / "many" / "seed2") == same_everywhere(
+        tmp_path / "one"
+    )
+
+    two = program(tmp_path, "--workers", "2", *words, "two")
+    text, _ = two.communicate(timeout=600)
+    assert two.returncode == 0, text
+    remote, local = (same_everywhere(tmp_path / name) for name in ("two", "one"))
+    assert [list(entry) for entry in remote] == [list(entry) for entry in local]
+    assert json.loads((tmp_path / "two" / "args.json").read_text())["workers"] == 2

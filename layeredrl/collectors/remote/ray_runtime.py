@@ -37,6 +37,7 @@ class RayRuntime:
 
     Attributes:
         ray: The package.
+        n_cpus: Processors of the cluster.
     """
 
     def __init__(self, n_cpus: int):
@@ -53,11 +54,11 @@ class RayRuntime:
         self._is_own = not self.ray.is_initialized()
         if self._is_own:
             self._start(n_cpus)
-        there = int(self.ray.cluster_resources().get("CPU", 0))
-        if there < n_cpus:
+        self.n_cpus = int(self.ray.cluster_resources().get("CPU", 0))
+        if self.n_cpus < n_cpus:
             self.close()
             raise ConfigurationError(
-                f"{n_cpus} processors are asked for, but the Ray that runs has {there}; "
+                f"{n_cpus} processors are asked for, but Ray has {self.n_cpus}; "
                 "ask for fewer workers, or add machines"
             )
 

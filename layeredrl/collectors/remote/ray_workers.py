@@ -1,6 +1,7 @@
 """Rollout workers as actors of Ray."""
 
 import logging
+import pickle
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,29 @@ logger = logging.getLogger(__name__)
 _MAX_LOSSES = 5
 
 
+class _Actor:
+    """A worker that is built when it is first asked.
+
+    An actor whose construction fails is dead to Ray, and would be replaced in vain; what a
+    method raises comes back.
+    """
+
+    def __init__(self, pickled: bytes):
+        self._pickled = pickled
+        self._worker: RolloutWorker | None = None
+
+    def collect(self, acting_state: dict[str, Any], n_steps: int) -> Rollout:
+        if self._worker is None:
+            self._worker = RolloutWorker(*pickle.loads(self._pickled))
+        return self._worker.collect(acting_state, n_steps)
+
+
 class RayWorkers(Workers):
-    """One Ray actor per worker: weights go out once per round, whole rollouts come back."""
+    """One Ray actor per worker: weights go out once per round, whole rollouts come back.
+
+    Attributes:
+        actors: Handles of Ray, in the order of their instances.
+    """
 
     def __init__(
         self,
@@ -52,20 +74,20 @@ class RayWorkers(Workers):
         self._runtime = runtime or RayRuntime(n_workers)
         self._seeds = spawn(0, n_workers)
         self._n_started = [0] * n_workers
-        self._actors: list[Any] = []
+        self.actors: list[Any] = []
 
     def begin(self, seed: np.random.SeedSequence) -> None:
         """Begin anew, with new episodes; those of before are given up."""
-        self._end_actors()
+        self.end()
         n = len(self.sizes)
         self._seeds, self._n_started = spawn(seed, n), [0] * n
-        self._actors = [self._start(i) for i in range(n)]
+        self.actors = [self._start(i) for i in range(n)]
 
     def collect(self, acting_state: dict[str, Any], n_steps: int) -> Collected:
         """Let all of them collect at once."""
         ray = self._runtime.ray
         shared = ray.put(acting_state)
-        pending = [actor.collect.remote(shared, n_steps) for actor in self._actors]
+        pending = [actor.collect.remote(shared, n_steps) for actor in self.actors]
         found: list[Rollout] = []
         replaced: list[int] = []
         for i, reference in enumerate(pending):
@@ -73,14 +95,15 @@ class RayWorkers(Workers):
                 try:
                     found.append(ray.get(reference))
                     break
-                except ray.exceptions.ActorDiedError as error:
-                    self._refuse_own_errors(error)
+                except ray.exceptions.RayActorError as error:
                     logger.warning("worker %d is lost and replaced: %s", i, error)
                     replaced.append(i)
-                    self._actors[i] = self._start(i)
-                    reference = self._actors[i].collect.remote(shared, n_steps)
+                    ray.kill(self.actors[i])  # it may only be out of reach
+                    self.actors[i] = self._start(i)
+                    reference = self.actors[i].collect.remote(shared, n_steps)
                 except ray.exceptions.RayTaskError as error:
-                    self._refuse_own_errors(error)
+                    if isinstance(error.cause, LayeredRLError):
+                        raise error.cause from error
                     raise
             else:
                 raise WorkerError(
@@ -91,25 +114,20 @@ class RayWorkers(Workers):
 
     def close(self) -> None:
         """End all of them, and Ray if it was started here."""
-        self._end_actors()
+        self.end()
         self._runtime.close()
 
     def _start(self, i: int) -> Any:
         """Start a worker; each time it has another seed."""
         seed = spawn(self._seeds[i], self._n_started[i] + 1)[-1]
         self._n_started[i] += 1
-        # Ray imports the class where the actor is, so both must have the same layeredrl.
-        kind = self._runtime.ray.remote(num_cpus=1)(RolloutWorker)
-        return kind.remote(self._recipe, self._make_env, self.sizes[i], seed)
+        ray = self._runtime.ray
+        arguments = (self._recipe, self._make_env, self.sizes[i], seed)
+        kind = ray.remote(num_cpus=1)(_Actor)
+        return kind.remote(ray.cloudpickle.dumps(arguments))
 
-    def _end_actors(self) -> None:
-        for actor in self._actors:
+    def end(self) -> None:
+        """End all of them; Ray goes on."""
+        for actor in self.actors:
             self._runtime.ray.kill(actor)
-        self._actors = []
-
-    @staticmethod
-    def _refuse_own_errors(error: Any) -> None:
-        """Raise what was raised in a worker: trying again would not help."""
-        cause = getattr(error, "cause", None)
-        if isinstance(cause, LayeredRLError):
-            raise cause from error
+        self.actors = []

@@ -9,7 +9,7 @@ import numpy as np
 
 from layeredrl.collectors.env_stepper import Step
 from layeredrl.collectors.experience import Experience
-from layeredrl.collectors.remote.rollouts import LoggedStep, merge_rollouts
+from layeredrl.collectors.remote.rollouts import ForwardedStep, merge_rollouts
 from layeredrl.collectors.remote.workers import Workers
 from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies import Hierarchy
@@ -55,7 +55,7 @@ class RemoteExperience(Experience):
         self.broken_off = np.zeros(self.n_instances, dtype=bool)
         self.n_rounds = self.n_replaced = 0
         self._hierarchy, self._workers, self._n_steps = hierarchy, workers, n_steps
-        self._round: deque[LoggedStep] = deque()
+        self._round: deque[ForwardedStep] = deque()
         self._owner = np.repeat(np.arange(len(workers.sizes)), workers.sizes)
         self._seed = self._n_begun = 0
 
@@ -69,8 +69,8 @@ class RemoteExperience(Experience):
         self.broken_off = np.zeros(self.n_instances, dtype=bool)
         if not self._round:
             self._collect()
-        step, logged = self._round.popleft()
-        self._hierarchy.add_logged(logged, int(step.taken.sum()))
+        step, forwarded = self._round.popleft()
+        self._hierarchy.add_forwarded(forwarded, int(step.taken.sum()))
         return step
 
     def state_dict(self) -> dict[str, Any]:

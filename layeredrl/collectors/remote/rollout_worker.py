@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from layeredrl.collectors.experience import LocalExperience
-from layeredrl.collectors.remote.rollouts import LoggedStep, Rollout
+from layeredrl.collectors.remote.rollouts import ForwardedStep, Rollout
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.hierarchies.persistence import Recipe
 from layeredrl.utils.seeding import integer_seed, spawn
@@ -19,7 +19,7 @@ EnvMaker = Callable[[int], VectorEnv]
 class RolloutWorker:
     """Environments and a copy of the hierarchy that explores, but does not learn.
 
-    The copy has no replay buffers: it logs what its levels would store. Nothing in it comes
+    The copy has no replay buffers: it forwards what its levels would store. Nothing in it comes
     from another worker, so it can live anywhere.
     """
 
@@ -47,10 +47,10 @@ class RolloutWorker:
         self._hierarchy = Hierarchy(
             levels, env, maps, seed=hierarchy_seed, keeps_buffers=False
         )
-        self._hierarchy.start_log()
+        self._hierarchy.start_forwarding()
         self._experience = LocalExperience(env, self._hierarchy)
         self._experience.reset(integer_seed(env_seed))
-        self._hierarchy.take_logged()  # where new episodes begin is known
+        self._hierarchy.take_forwarded()  # where new episodes begin is known
 
     def collect(self, acting_state: dict[str, Any], n_steps: int) -> Rollout:
         """Go on acting.
@@ -65,6 +65,8 @@ class RolloutWorker:
         self._hierarchy.load_acting_state(acting_state)
         return [self._step() for _ in range(n_steps)]
 
-    def _step(self) -> LoggedStep:
+    def _step(self) -> ForwardedStep:
         step = self._experience.step()
-        return LoggedStep(step._replace(next_obs=None), self._hierarchy.take_logged())
+        return ForwardedStep(
+            step._replace(next_obs=None), self._hierarchy.take_forwarded()
+        )

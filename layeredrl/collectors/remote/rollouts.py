@@ -6,22 +6,22 @@ from typing import NamedTuple
 import numpy as np
 
 from layeredrl.collectors.env_stepper import Step
-from layeredrl.levels import LoggedDecisions
+from layeredrl.levels import ForwardedDecisions
 
 
-class LoggedStep(NamedTuple):
+class ForwardedStep(NamedTuple):
     """An environment step of some instances, and what it left behind.
 
     Attributes:
         step: What happened, without observations.
-        logged: What each level stores of it; ``None`` for levels that store nothing.
+        forwarded: What each level stores of it; ``None`` for levels that store nothing.
     """
 
     step: Step
-    logged: list[LoggedDecisions | None]
+    forwarded: list[ForwardedDecisions | None]
 
 
-Rollout = list[LoggedStep]
+Rollout = list[ForwardedStep]
 
 
 def merge_rollouts(rollouts: Sequence[Rollout]) -> Rollout:
@@ -38,21 +38,21 @@ def merge_rollouts(rollouts: Sequence[Rollout]) -> Rollout:
     return [_merge_step(parts, firsts) for parts in zip(*rollouts, strict=True)]
 
 
-def _merge_step(parts: Sequence[LoggedStep], firsts: np.ndarray) -> LoggedStep:
-    levels = zip(*(part.logged for part in parts), strict=True)
-    logged = [_merge_level(level, firsts) for level in levels]
-    return LoggedStep(_merge_outcomes([part.step for part in parts]), logged)
+def _merge_step(parts: Sequence[ForwardedStep], firsts: np.ndarray) -> ForwardedStep:
+    levels = zip(*(part.forwarded for part in parts), strict=True)
+    forwarded = [_merge_level(level, firsts) for level in levels]
+    return ForwardedStep(_merge_outcomes([part.step for part in parts]), forwarded)
 
 
 def _merge_level(
-    parts: Sequence[LoggedDecisions | None], firsts: np.ndarray
-) -> LoggedDecisions | None:
+    parts: Sequence[ForwardedDecisions | None], firsts: np.ndarray
+) -> ForwardedDecisions | None:
     shifted = [
         part.shifted(int(first))
         for part, first in zip(parts, firsts, strict=True)
         if part is not None
     ]
-    return LoggedDecisions.merged(shifted) if shifted else None
+    return ForwardedDecisions.merged(shifted) if shifted else None
 
 
 def _merge_outcomes(steps: Sequence[Step]) -> Step:

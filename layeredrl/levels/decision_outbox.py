@@ -1,4 +1,4 @@
-"""Finished decisions, noted for a level elsewhere that keeps and learns from them."""
+"""Finished decisions on their way to a level elsewhere, which learns from them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 from tianshou.data import Batch
 
 
-class LoggedDecisions(NamedTuple):
+class ForwardedDecisions(NamedTuple):
     """What a level would have stored at one environment step.
 
     Attributes:
@@ -22,7 +22,7 @@ class LoggedDecisions(NamedTuple):
     instances: np.ndarray
     skipped: np.ndarray
 
-    def shifted(self, first: int) -> "LoggedDecisions":
+    def shifted(self, first: int) -> "ForwardedDecisions":
         """Number the instances as a larger environment does.
 
         Args:
@@ -32,10 +32,10 @@ class LoggedDecisions(NamedTuple):
             The same decisions.
         """
         instances, skipped = self.instances + first, self.skipped + first
-        return LoggedDecisions(self.rows, instances, skipped)
+        return ForwardedDecisions(self.rows, instances, skipped)
 
     @staticmethod
-    def merged(parts: Sequence["LoggedDecisions"]) -> "LoggedDecisions":
+    def merged(parts: Sequence["ForwardedDecisions"]) -> "ForwardedDecisions":
         """Put together what happened at the same time in different instances.
 
         Args:
@@ -45,14 +45,14 @@ class LoggedDecisions(NamedTuple):
             All of it.
         """
         rows = [part.rows for part in parts if part.rows is not None]
-        return LoggedDecisions(
+        return ForwardedDecisions(
             Batch.cat(rows) if rows else None,
             np.concatenate([part.instances for part in parts]),
             np.concatenate([part.skipped for part in parts]),
         )
 
 
-class DecisionLog:
+class DecisionOutbox:
     """Takes what a :class:`DecisionStore` takes, and hands it out step by step."""
 
     def __init__(self) -> None:
@@ -79,13 +79,13 @@ class DecisionLog:
         """
         self._skipped = np.concatenate([self._skipped, instances])
 
-    def take(self) -> LoggedDecisions:
+    def take(self) -> ForwardedDecisions:
         """Hand out what was noted since the last time, and forget it.
 
         Returns:
             The decisions of one environment step.
         """
-        taken = LoggedDecisions(self._rows, self._instances, self._skipped)
+        taken = ForwardedDecisions(self._rows, self._instances, self._skipped)
         self._rows = None
         self._instances = self._skipped = self._nobody()
         return taken
