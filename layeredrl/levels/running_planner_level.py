@@ -68,9 +68,11 @@ class RunningPlannerLevel(LearningLevel):
         shape = (spec.n_instances, longest, self._action_dim)
         self._kept = np.zeros(shape, np.float32)
         self._n_kept = np.zeros(spec.n_instances, dtype=np.int64)
-        self._surprise = recipe.surprise and RunningSurprise(
-            recipe.surprise, self._predictor, spec.n_instances
-        )
+        self._surprise: RunningSurprise | None = None
+        if recipe.surprise is not None:
+            self._surprise = RunningSurprise(
+                recipe.surprise, self._predictor, spec.n_instances
+            )
         self._log = PlannerLog(spec.n_instances)
         self.last_plan: tuple[Plan, np.ndarray] | None = None
         self.last_decision: Decision | None = None
