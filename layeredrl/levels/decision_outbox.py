@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from tianshou.data import Batch
 
+from layeredrl.utils.stored_batches import join_batches
+
 
 class ForwardedDecisions(NamedTuple):
     """What a level would have stored at one environment step.
@@ -46,7 +48,7 @@ class ForwardedDecisions(NamedTuple):
         """
         rows = [part.rows for part in parts if part.rows is not None]
         return ForwardedDecisions(
-            Batch.cat(rows) if rows else None,
+            join_batches(rows) if rows else None,
             np.concatenate([part.instances for part in parts]),
             np.concatenate([part.skipped for part in parts]),
         )

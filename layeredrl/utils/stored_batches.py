@@ -1,6 +1,6 @@
 """A replay buffer's arrays as nested dicts, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,26 @@ def dict_to_batch(state: Mapping[str, Any]) -> Batch:
             dict_to_batch(value) if isinstance(value, Mapping) else to_array(value)
         )
     return batch
+
+
+def join_batches(batches: Sequence[Batch]) -> Batch:
+    """Put the rows of batches one after the other.
+
+    Not ``Batch.cat``, which takes ten times as long over comparing their structures.
+
+    Args:
+        batches: At least one; with the same entries, arrays (N, ...) or nested batches.
+
+    Returns:
+        All rows.
+    """
+    joined = Batch()
+    for key, value in batches[0].items():
+        parts = [batch.__dict__[key] for batch in batches]
+        joined.__dict__[key] = (
+            join_batches(parts) if isinstance(value, Batch) else np.concatenate(parts)
+        )
+    return joined
 
 
 def place_rows(

@@ -221,13 +221,17 @@ def test_ctrl_c_leaves_checkpoints_from_which_all_go_on(tmp_path):
         ("--workers 1", "need --engine ray"),
         ("--engine ray --workers 1 --seeds 0 1", "either"),
         ("--seeds 0 1 --seed 2", "one of them"),
-        ("--engine ray --workers 9", "9 workers for 2 instances"),
     ],
 )
 def test_flags_that_do_not_fit_together_are_refused(words, message, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["flat", "--n-envs", "2", *words.split()])
     with pytest.raises(ConfigurationError, match=message):
         run_program("flat", FlatArguments, PRESETS, "text", pytest.fail)
+
+
+def test_each_worker_needs_an_instance():
+    with pytest.raises(ConfigurationError, match="3 workers for 2 instances"):
+        RunArguments(n_envs=2, workers=3)
 
 
 def test_a_task_hands_interrupts_on_to_its_process(tmp_path, monkeypatch):
