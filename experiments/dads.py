@@ -12,6 +12,8 @@ PRESETS = {
     "maze-medium": SkillArguments(
         fixed_std=(0.2, 0.1, 10_000),
         horizon=5,
+        n_candidates=64,
+        n_iterations=3,
         skill_batch_size=500,
         learner_options=("hidden_sizes=(64, 64)", "lr=1e-3", "alpha=0.03"),
         buffer_size=60_000,

@@ -40,7 +40,7 @@ class SkillArguments(RunArguments):
     features need ``sb_start_duration=0``."""
     control_interval: int = 10
     """Decisions per skill."""
-    fixed_std: tuple[float, float, int] = (0.7, 0.2, 10_000)
+    fixed_std: tuple[float, float, int] = (1.0, 0.3, 10_000)
     """Length at which skills repel each other: at the start, in the end, and environment
     steps between."""
     whiten: bool = False
@@ -90,9 +90,9 @@ class SkillArguments(RunArguments):
     [predicted standard deviations]; ``None`` for never."""
     surprise_duration: int = 1
     """Random skills that follow a surprise, in tests and evaluation, too."""
-    n_candidates: int = 64
+    n_candidates: int = 128
     """Candidate sequences of skills per iteration."""
-    n_iterations: int = 3
+    n_iterations: int = 4
     """Iterations per plan."""
     n_eval_candidates: int = 256
     """Candidate sequences per iteration in tests and evaluation."""
@@ -139,7 +139,7 @@ class SkillArguments(RunArguments):
     """Transitions per update of reward and value."""
     model_batch_size: int = 256
     """Transitions per update of the skill model."""
-    buffer_size: int = 6000
+    buffer_size: int = 10_000
     """Skills kept for learning the model."""
     learn_interval: int = 160
     """Environment steps between bursts of updates."""
