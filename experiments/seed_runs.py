@@ -67,6 +67,14 @@ class StartedRun(Protocol):
         """End it at once."""
 
 
+def heed_interrupts() -> None:
+    """Let this process, about to become another program, be interrupted.
+
+    What a shell starts in the background ignores interrupts, and so would all that it starts.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class ProcessRun:
     """A run in a process of its own."""
 
@@ -89,6 +97,7 @@ class ProcessRun:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    preexec_fn=heed_interrupts,
                 )
         except OSError as error:
             raise RunFolderError(f"cannot start seed {run.seed}: {error}") from error

@@ -14,7 +14,7 @@ from experiments import seed_tasks
 from experiments.arguments import LaunchArguments, RunArguments, parse_program
 from experiments.flat import PRESETS, FlatArguments
 from experiments.program import plan_runs, run_program, without_flags
-from experiments.seed_runs import SeedRun, run_in_turn
+from experiments.seed_runs import SeedRun, heed_interrupts, run_in_turn
 from experiments.seed_tasks import run_to_its_end
 from layeredrl.errors import ConfigurationError
 
@@ -150,6 +150,7 @@ def program(tmp_path, *words, **kwargs):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=heed_interrupts,  # the tests may run in the background
         **kwargs,
     )
 
@@ -194,7 +195,10 @@ def test_ctrl_c_leaves_checkpoints_from_which_all_go_on(tmp_path):
         assert time.monotonic() < deadline and run.poll() is None
         time.sleep(0.1)
     run.send_signal(signal.SIGINT)
-    text, _ = run.communicate(timeout=120)
+    try:
+        text, _ = run.communicate(timeout=120)
+    finally:
+        run.terminate()  # if it has not heard, nothing of it goes on
     assert run.returncode == 130 and "interrupted" in text
     for path in metrics:
         assert list((path.parent / "checkpoints").glob("step-*.pt"))
