@@ -24,7 +24,7 @@ class PushArguments:
     length: float = 0.4
     """How far [cells]."""
     seed: int = 0
-    """Root of the randomness: starts, goals, which skill is disturbed, left or right."""
+    """Root of the randomness: starts, goals, left or right."""
     output: Path = Path("runs/pushes")
     """Folder for ``pushes.json`` and ``pushes.png``; older ones are replaced."""
     device: str = "cpu"

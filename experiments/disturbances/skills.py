@@ -17,8 +17,9 @@ from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.levels import RunningPlannerLevel
 
-_FIRST, _LAST = 1, 4
-"""Which skills of an episode are disturbed; the first one starts from rest."""
+_INDEX = 2
+"""Which skill of an episode is disturbed. It is the same one in all instances, so that nothing
+that draws random numbers for several of them tells both runs apart before."""
 _ROOM = 2.0
 """Episodes per push: some are dropped, as walls stop pushes."""
 _WHOLE = 0.9
@@ -75,7 +76,7 @@ def disturb(
         place: Run folder or checkpoint.
         n_pushes: How often.
         length: How far [cells].
-        seed: Root of starts, goals, which skill is disturbed, left or right.
+        seed: Root of starts, goals, left or right.
         device: Where networks live.
 
     Returns:
@@ -97,8 +98,8 @@ def disturb(
     env.close()
     interval = level.spec.decision_interval * level.planner.n_repeats
     generator = np.random.default_rng(seed)
-    pushes, index = _draw_pushes(n, interval, length, generator)
-    kwargs |= {"max_episode_steps": interval * (_LAST + 1)}
+    pushes = _draw_pushes(n, interval, length, generator)
+    kwargs |= {"max_episode_steps": interval * (_INDEX + 1)}
     distances = []
     for share in (0.0, 1.0):
         env = make_vector_env(shared.env_id, n, kwargs)
@@ -106,7 +107,7 @@ def disturb(
         # Loaded anew, so that both searches draw the same numbers.
         agent, _ = load_agent(trained, mazes, device, seed)
         recording = record_episodes(agent, mazes, n, seed)
-        distances.append(_distances(recording, level, index))
+        distances.append(_distances(recording, level))
         env.close()
     (calm, way), (pushed, _) = distances
     moved = np.linalg.norm(mazes.pushed, axis=-1)
@@ -138,25 +139,26 @@ def _planner_of(agent: Hierarchy, place: Path) -> RunningPlannerLevel:
 
 def _draw_pushes(
     n: int, interval: int, length: float, generator: np.random.Generator
-) -> tuple[Pushes, np.ndarray]:
-    """When and where to, and which skill of the episode that is."""
-    index = generator.integers(_FIRST, _LAST + 1, n)
+) -> Pushes:
+    """When, how far, and to which side."""
+    since = np.full(n, _INDEX * interval)
     side = generator.choice([-1.0, 1.0], n)
-    since = index * interval
-    return Pushes(since, since + interval // 2, side * length), index
+    return Pushes(since, since + interval // 2, side * length)
 
 
 def _distances(
-    recording: Recording, level: RunningPlannerLevel, index: np.ndarray
+    recording: Recording, level: RunningPlannerLevel
 ) -> tuple[np.ndarray, np.ndarray]:
     """How far from its predicted end each agent was, (D, H+1), and how far that was, (D,)."""
     n = level.planner.n_repeats
     columns = recording.position_columns()
     assert columns is not None and recording.path is not None
-    first = np.flatnonzero(recording.time == n * index[recording.episode])
+    first = np.flatnonzero(recording.time == n * _INDEX)
     windows = windows_of(recording, n)
     rows = np.searchsorted(windows.start, first)
     windows = type(windows)(*(x[rows] for x in windows))
+    # What was decided at first, even where something else is decided before its time is over.
+    windows = windows._replace(action=np.repeat(windows.action[:, :1], n, axis=1))
     end = open_loop(recording, level.predictor, windows)[:, -1, columns]
     paths = recording.path[first[:, None] + np.arange(n)][..., columns]
     start, after = paths[:, 0, 0], paths[:, :, 1:].reshape(len(first), -1, len(columns))
