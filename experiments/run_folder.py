@@ -129,8 +129,10 @@ class RunFolder:
             raise RunFolderError(
                 f"cannot read the arguments of the run in {self.path}: {error}"
             ) from error
-        # Older runs did not tell their experiment.
-        before = {"experiment": now["experiment"]} | before
+        # Older runs did not tell their experiment, and had no workers.
+        untold = {"workers": 0}
+        untold |= {name: now[name] for name in ("experiment", "round_steps")}
+        before = untold | before
         changed = {
             name: f"{name}: {before.get(name)} before, {value} now"
             for name, value in now.items()

@@ -112,3 +112,16 @@ class TestChangedArguments:
 def test_resume_and_overwrite_exclude_each_other():
     with pytest.raises(ConfigurationError, match="either"):
         RunArguments(resume=True, overwrite=True)
+
+
+def test_runs_from_before_there_were_workers_can_be_resumed(tmp_path):
+    arguments = RunArguments(run_dir=tmp_path / "run")
+    RunFolder("planner", arguments).close()
+    told = json.loads((tmp_path / "run" / "args.json").read_text())
+    del told["workers"], told["round_steps"]
+    (tmp_path / "run" / "args.json").write_text(json.dumps(told))
+    resumed = dataclasses.replace(arguments, resume=True)
+    RunFolder("planner", resumed).close()
+    (tmp_path / "run" / "args.json").write_text(json.dumps(told))
+    with pytest.raises(ConfigurationError, match="workers: 0 before, 2 now"):
+        RunFolder("planner", dataclasses.replace(resumed, workers=2))
