@@ -104,7 +104,7 @@ def test_presets_can_be_built(name):
 
 
 def test_a_planner_over_skills_without_memory_of_steps_keeps_its_skills():
-    arguments = dataclasses.replace(TINY, plan_from_env_steps=0)
+    arguments = dataclasses.replace(TINY, plan_from_env_steps=0, surprise=None)
     env = make_vector_env(arguments.env_id, 2, {})
     obs, _ = env.reset(seed=0)
     hierarchy = Hierarchy(dads.build_levels(arguments, env), env)
