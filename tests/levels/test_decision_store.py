@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from layeredrl.errors import CheckpointError
-from layeredrl.levels.decision_store import DecisionStore
+from layeredrl.levels.decision_store import DecisionStore, decision_rows
 from layeredrl.utils.buffers import TransitionBuffer
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
 from layeredrl.utils.partial_trajectories import draw_partial_trajectories
@@ -21,7 +21,8 @@ def add(store, instances, number, **fields):
     n = len(instances)
     obs = np.full((n, 3), number, np.float32)
     one = transition(instances, obs=obs, next_obs=obs + 1, **fields)
-    store.add(one, np.full(n, float(number)), np.zeros(n, bool), np.full(n, number))
+    rows = decision_rows(one, np.full(n, float(number)), np.zeros(n, bool), np.full(n, number))
+    store.add(rows, instances)
 
 
 def stretches(store, n_steps=10):
@@ -42,7 +43,9 @@ def test_stores_what_it_is_told():
         truncated=[False, True],
         n_env_steps=[3, 2],
     )
-    store.add(one, np.array([0.5, -0.5]), np.array([True, False]), np.array([4, 0]))
+    was_random = np.array([True, False])
+    rows = decision_rows(one, np.array([0.5, -0.5]), was_random, np.array([4, 0]), late=[1, 2])
+    store.add(rows, one.instances)
     rows = store.buffer.last_index[[1, 0]]
     stored = store.buffer[rows]
     np.testing.assert_array_equal(stored.obs, one.obs)
@@ -54,6 +57,7 @@ def test_stores_what_it_is_told():
     np.testing.assert_array_equal(stored.info.n_env_steps, [3, 2])
     np.testing.assert_array_equal(stored.info.random_mode, [True, False])
     np.testing.assert_array_equal(stored.info.time_idx, [4, 0])
+    np.testing.assert_array_equal(stored.info.late, [1, 2])
 
 
 def test_neighbours_in_time_are_sampled_together():
