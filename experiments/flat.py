@@ -174,9 +174,9 @@ PRESETS = {
         learner="sequence",
         learner_options=(
             "traj_encoder=gru",
-            "learning_rate=1e-3 -> 1e-4 in 80000",
-            "gammas=(0.9, 0.97)",
-            "gamma=0.97",
+            "learning_rate=1e-3 -> 1e-4 in 60000",
+            "gammas=(0.9, 0.97, 0.99)",
+            "gamma=0.99",
             "entropy_coeff=0.01",
             "tau=0.03",
             "td_lambda=0.9",
@@ -184,9 +184,11 @@ PRESETS = {
         ),
         n_envs=8,
         batch_size=32,
+        # Returns follow what was done, so it has to be what would be done now, nearly.
+        buffer_size=20_000,
         updates_per_env_step=0.05,
         learn_interval=128,
-        total_env_steps=80_000,
+        total_env_steps=60_000,
         test_interval=20_000,
     ),
 }

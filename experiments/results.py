@@ -1,6 +1,6 @@
 """What a run comes to: the content of ``result.json``, and its table."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,10 +10,22 @@ from layeredrl.collectors import Episode, summarize, wilson_interval
 from layeredrl.hierarchies import Hierarchy
 
 
+class TimeCosts(NamedTuple):
+    """What training took, over all sessions of a run.
+
+    Attributes:
+        wall_s: Wall-clock seconds.
+        parts: What is known of their parts [s].
+    """
+
+    wall_s: float
+    parts: dict[str, float]
+
+
 def describe_result(
     arguments: RunArguments,
     hierarchy: Hierarchy,
-    wall_s: float,
+    costs: TimeCosts,
     episodes: list[Episode],
     random_episodes: list[Episode],
 ) -> dict[str, Any]:
@@ -22,7 +34,7 @@ def describe_result(
     Args:
         arguments: What was asked for.
         hierarchy: The trained hierarchy.
-        wall_s: Seconds of training.
+        costs: What training took.
         episodes: Evaluation episodes.
         random_episodes: Those of the random policy.
 
@@ -32,7 +44,8 @@ def describe_result(
     return {
         "env_id": arguments.env_id,
         "env_steps": hierarchy.n_env_steps,
-        "wall_s": round(wall_s, 1),
+        "wall_s": round(costs.wall_s, 1),
+        "seconds": {part: round(s, 1) for part, s in costs.parts.items()},
         **measured(episodes, random_episodes),
         "seed": arguments.seed,
         "versions": versions(),
@@ -90,6 +103,9 @@ def result_table(result: dict[str, Any]) -> str:
     steps, seconds = result["env_steps"], result["wall_s"]
     lines.append(f"{result['episodes']} held-out episodes, seed {result['seed']}")
     lines.append(f"{steps} environment steps of training in {seconds:.0f} s")
+    if parts := result.get("seconds"):
+        told = ", ".join(f"{part} {s:.0f} s" for part, s in parts.items())
+        lines.append(f"  of these {told}")
     return "\n".join(lines)
 
 

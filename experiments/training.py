@@ -14,7 +14,7 @@ from experiments.arguments import RunArguments
 from experiments.environments import make_vector_env
 from experiments.gin_settings import configure_gin
 from experiments.hyperparameters import write_hyperparameters
-from experiments.results import describe_result, result_table
+from experiments.results import TimeCosts, describe_result, result_table
 from experiments.run_folder import RunFolder
 from experiments.workers import remote_experience
 from layeredrl.collectors import (
@@ -84,16 +84,14 @@ def run_experiment(
     folder = RunFolder(experiment, arguments)
     hierarchy = Hierarchy(levels, env, device=arguments.device, seed=hierarchy_seed)
     try:
-        wall_s = train(arguments, hierarchy, env, eval_env, folder, train_seed)
+        costs = train(arguments, hierarchy, env, eval_env, folder, train_seed)
         folder.write_gin()
         floor = Hierarchy([RandomLevel()], eval_env, seed=random_seed)
         agent = hierarchy.acting_copy(eval_env, eval_seed)
         n = arguments.n_eval_episodes
         random_episodes = evaluate_with_bar("random", floor, eval_env, n, eval_seed)
         episodes = evaluate_with_bar("evaluation", agent, eval_env, n, eval_seed)
-        result = describe_result(
-            arguments, hierarchy, wall_s, episodes, random_episodes
-        )
+        result = describe_result(arguments, hierarchy, costs, episodes, random_episodes)
         folder.write_json("result.json", result)
         write_hyperparameters(folder.writer, folder.told, result)
         run = TrainedRun(folder, hierarchy, eval_env, eval_seed, result)
@@ -139,7 +137,7 @@ def train(
     test_env: VectorEnv,
     folder: RunFolder,
     seed: int,
-) -> float:
+) -> TimeCosts:
     """Collect and learn, from the start or the last checkpoint.
 
     Args:
@@ -151,7 +149,7 @@ def train(
         seed: Seeds the environments.
 
     Returns:
-        Wall-clock seconds over all sessions of the run, tests included.
+        What it took, tests included.
     """
     log = MetricsLog(folder.metrics_path, folder.writer)
     checkpoints = RunCheckpoints(folder.path / "checkpoints")
@@ -177,7 +175,7 @@ def train(
             )
             collector.save_checkpoint()
         hierarchy.save(folder.checkpoint_path("final"), with_buffers=False)
-        return log.seconds
+        return TimeCosts(log.seconds, collector.stopwatch.seconds)
 
 
 def evaluate_with_bar(

@@ -9,6 +9,7 @@ from layeredrl.collectors.experience import Experience, LocalExperience
 from layeredrl.collectors.interrupts import InterruptGuard
 from layeredrl.collectors.metrics_log import MetricsLog
 from layeredrl.collectors.run_checkpoints import RunCheckpoints
+from layeredrl.collectors.stopwatch import Stopwatch
 
 __all__ = [
     "Collector",
@@ -22,6 +23,7 @@ __all__ = [
     "MetricsLog",
     "RunCheckpoints",
     "Step",
+    "Stopwatch",
     "evaluate",
     "summarize",
     "wilson_interval",

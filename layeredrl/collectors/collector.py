@@ -1,6 +1,5 @@
 """Training: environments are stepped, levels learn, tests are run, numbers are written."""
 
-import time
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -38,6 +37,7 @@ class Collector:
     Attributes:
         n_env_steps: Environment steps collected so far, over all instances.
         n_episodes: Episodes finished so far.
+        stopwatch: Where the time goes.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Collector:
             hierarchy.check_env(test_env)
         self.hierarchy = hierarchy
         self._experience = env
+        self.stopwatch = env.stopwatch
         self._test_env = test_env
         self._checkpoints = checkpoints
         self._log = metrics_log or MetricsLog(writer=writer)
@@ -130,19 +131,17 @@ class Collector:
                 no place.
             CheckpointError: If a checkpoint cannot be written; the last one stays.
         """
-        intervals = {
-            "n_steps": n_steps,
-            "test_interval": test_interval,
-            "n_test_episodes": n_test_episodes,
-            "log_interval": log_interval,
-            "checkpoint_interval": checkpoint_interval,
-        }
-        self._check(intervals)
+        self._check(
+            n_steps=n_steps,
+            test_interval=test_interval,
+            n_test_episodes=n_test_episodes,
+            log_interval=log_interval,
+            checkpoint_interval=checkpoint_interval,
+        )
         if not self._is_reset:
             self.reset(seed=0)
         self.hierarchy.train()
         goal = self.n_env_steps + n_steps
-        started, first = time.monotonic(), self.n_env_steps
         with (
             InterruptGuard() as interrupt,
             tqdm(total=n_steps, unit="step", disable=not show_progress) as bar,
@@ -151,13 +150,13 @@ class Collector:
                 before = self.n_env_steps
                 has_news = self._step()
                 if learn:
-                    self._learned |= self.hierarchy.learn()
+                    with self.stopwatch.timing("learning"):
+                        self._learned |= self.hierarchy.learn()
                 if _passed(test_interval, before, self.n_env_steps):
                     self._log.write(self.n_env_steps, self.test(n_test_episodes))
                     has_news = True
                 if _passed(log_interval, before, self.n_env_steps):
-                    seconds = max(time.monotonic() - started, 1e-9)
-                    self._write((self.n_env_steps - first) / seconds)
+                    self._write()
                 if _passed(checkpoint_interval, before, self.n_env_steps):
                     self.save_checkpoint()
                 if has_news:
@@ -186,9 +185,10 @@ class Collector:
         _, test_seed = spawn(self._seed, 2)
         acting_seed, env_seed = spawn(test_seed, 2)
         copy = self.hierarchy.acting_copy(self._test_env, acting_seed)
-        episodes = evaluate(copy, self._test_env, n_episodes, integer_seed(env_seed))
-        summary = summarize(episodes)
-        self._last_test = {f"test/{name}": value for name, value in summary.items()}
+        seed = integer_seed(env_seed)
+        with self.stopwatch.timing("testing"):
+            episodes = evaluate(copy, self._test_env, n_episodes, seed)
+        self._last_test = {f"test/{k}": v for k, v in summarize(episodes).items()}
         return self._last_test
 
     def save_checkpoint(self) -> None:
@@ -197,7 +197,8 @@ class Collector:
         Raises:
             CheckpointError: If it cannot be written; the last one stays.
         """
-        self._place().save(self)
+        with self.stopwatch.timing("saving"):
+            self._place().save(self)
 
     def restore_checkpoint(self) -> bool:
         """Continue from the newest checkpoint that is whole.
@@ -224,6 +225,7 @@ class Collector:
             "numbers": {"last_test": self._last_test, "learned": self._learned},
             "counters": [self.n_env_steps, self.n_episodes, self._seed],
             "log": self._log.state_dict(),
+            "seconds": dict(self.stopwatch.seconds),
             "global_generators": global_generator_states(),
         }
 
@@ -241,6 +243,7 @@ class Collector:
         self._learned = dict(state["numbers"]["learned"])
         self.n_env_steps, self.n_episodes, self._seed = state["counters"]
         self._log.load_state_dict(state["log"])
+        self.stopwatch.load(state.get("seconds", {}))
 
     def load_episodes(self, state: Mapping[str, Any]) -> None:
         """Bring the running episodes back; where that fails, new ones begin.
@@ -269,19 +272,21 @@ class Collector:
         self.n_env_steps += int(step.taken.sum())
         return bool(finished)
 
-    def _write(self, rate: float) -> None:
-        train = {f"train/{k}": v for k, v in summarize(list(self._recent)).items()}
-        rates = {"time/env_steps_per_s": rate}
+    def _write(self) -> None:
+        rate = self.n_env_steps / max(self.stopwatch.total, 1e-9)
+        rates = {"time/env_steps_per_s": rate} | self.stopwatch.numbers()
         told = self.hierarchy.log()
-        numbers = self._learned | told.numbers | train | rates
+        numbers = self._learned | told.numbers | self._train() | rates
         self._log.write(self.n_env_steps, numbers, told.samples)
         self._learned = {}
 
     def _summary(self) -> dict[str, float]:
-        train = {f"train/{k}": v for k, v in summarize(list(self._recent)).items()}
-        return train | self._last_test | {"env_steps": float(self.n_env_steps)}
+        return self._train() | self._last_test | {"env_steps": float(self.n_env_steps)}
 
-    def _check(self, numbers: dict[str, int | None]) -> None:
+    def _train(self) -> dict[str, float]:
+        return {f"train/{k}": v for k, v in summarize(list(self._recent)).items()}
+
+    def _check(self, **numbers: int | None) -> None:
         for name, number in numbers.items():
             if number is not None and number < 1:
                 raise ConfigurationError(f"{name} must be at least 1, got {number}")

@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from layeredrl.collectors.env_stepper import EnvStepper, Step
+from layeredrl.collectors.stopwatch import Stopwatch
 from layeredrl.hierarchies import Hierarchy
 
 
@@ -17,10 +18,15 @@ class Experience(ABC):
     Attributes:
         n_instances: Environment instances B.
         broken_off: Whose episode was broken off before the last step, (B,) bool.
+        stopwatch: Where its time goes.
     """
 
     n_instances: int
     broken_off: np.ndarray
+
+    def __init__(self) -> None:
+        """Start the stopwatch."""
+        self.stopwatch = Stopwatch()
 
     @abstractmethod
     def reset(self, seed: int) -> None:
@@ -72,6 +78,7 @@ class LocalExperience(Experience):
             ConfigurationError: If ``env`` is no vector environment, or of another size.
             SpaceError: If it has other spaces than the hierarchy.
         """
+        super().__init__()
         self.stepper = EnvStepper(env, hierarchy)
         hierarchy.check_env(env)
         self.n_instances = env.num_envs
@@ -85,13 +92,20 @@ class LocalExperience(Experience):
 
     def step(self) -> Step:
         """Act, step, report."""
-        stepper, hierarchy = self.stepper, self._hierarchy
-        actions = hierarchy.get_action(stepper.obs, stepper.active)
-        step = stepper.step(actions)
-        info = {} if step.success is None else {"success": step.success}
-        hierarchy.process_transition(
-            step.next_obs, step.reward, step.terminated, step.truncated, info
+        stepper, hierarchy, timing = (
+            self.stepper,
+            self._hierarchy,
+            self.stopwatch.timing,
         )
+        with timing("acting"):
+            actions = hierarchy.get_action(stepper.obs, stepper.active)
+        with timing("stepping"):
+            step = stepper.step(actions)
+        info = {} if step.success is None else {"success": step.success}
+        with timing("storing"):
+            hierarchy.process_transition(
+                step.next_obs, step.reward, step.terminated, step.truncated, info
+            )
         return step
 
     def state_dict(self) -> dict[str, Any]:

@@ -20,7 +20,10 @@ from layeredrl.optimizers import ICEMConfig
 from layeredrl.planners import CEMPlanner, PlannerConfig
 from layeredrl.predictors import get_default_predictor_factory
 
-TIME_COLUMNS = {"wall_s", "time/env_steps_per_s"}
+
+def tells_time(name):
+    """Whether a metric is about time that passed."""
+    return name == "wall_s" or name.startswith("time/")
 
 
 class Run:
@@ -87,7 +90,7 @@ class Run:
     def metrics(self):
         lines = (self.folder / "metrics.jsonl").read_text().splitlines()
         return [
-            {k: v for k, v in json.loads(line).items() if k not in TIME_COLUMNS}
+            {k: v for k, v in json.loads(line).items() if not tells_time(k)}
             for line in lines
         ]
 

@@ -309,9 +309,11 @@ def test_metrics_are_written_at_every_interval(folders):
     raw = [json.loads(line) for line in run.path.read_text().splitlines()]
     steps = [line["env_steps"] for line in raw if "train/return_mean" in line]
     assert [step // 25 for step in steps] == [1, 2, 3, 4]
-    assert all(
-        line["time/env_steps_per_s"] > 0 for line in raw if "test/" not in str(line)
-    )
+    trained = [line for line in raw if "test/" not in str(line)]
+    assert all(line["time/env_steps_per_s"] > 0 for line in trained)
+    parts = ["acting", "stepping", "storing", "learning", "testing"]
+    assert all(trained[-1][f"time/{part}_s"] > 0 for part in parts)
+    assert run.collector.stopwatch.total <= run.log.seconds
     tests = [line["env_steps"] for line in raw if "test/return_mean" in line]
     assert [step // 60 for step in tests] == [1, 2]
     learned = [line for line in raw if "level0/predictor/loss" in line]

@@ -17,6 +17,7 @@ from experiments.program import plan_runs, run_program, without_flags
 from experiments.seed_runs import SeedRun, heed_interrupts, run_in_turn
 from experiments.seed_tasks import run_to_its_end
 from layeredrl.errors import ConfigurationError
+from tests.collectors.resuming import tells_time
 
 ROOT = Path(__file__).parents[2]
 TINY = (
@@ -159,9 +160,9 @@ def same_everywhere(folder):
     """What does not depend on when and where a run took place."""
     result = json.loads((folder / "result.json").read_text())
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    hidden = {"wall_s", "command", "time/env_steps_per_s"}
+    hidden = {"seconds", "command"}
     return [
-        {k: v for k, v in entry.items() if k not in hidden}
+        {k: v for k, v in entry.items() if k not in hidden and not tells_time(k)}
         for entry in [result, *map(json.loads, lines)]
     ]
 

@@ -21,7 +21,9 @@ def add(store, instances, number, **fields):
     n = len(instances)
     obs = np.full((n, 3), number, np.float32)
     one = transition(instances, obs=obs, next_obs=obs + 1, **fields)
-    rows = decision_rows(one, np.full(n, float(number)), np.zeros(n, bool), np.full(n, number))
+    rows = decision_rows(
+        one, np.full(n, float(number)), np.zeros(n, bool), np.full(n, number)
+    )
     store.add(rows, instances)
 
 
@@ -44,7 +46,9 @@ def test_stores_what_it_is_told():
         n_env_steps=[3, 2],
     )
     was_random = np.array([True, False])
-    rows = decision_rows(one, np.array([0.5, -0.5]), was_random, np.array([4, 0]), late=[1, 2])
+    rows = decision_rows(
+        one, np.array([0.5, -0.5]), was_random, np.array([4, 0]), late=[1, 2]
+    )
     store.add(rows, one.instances)
     rows = store.buffer.last_index[[1, 0]]
     stored = store.buffer[rows]

@@ -44,6 +44,7 @@ class RemoteExperience(Experience):
             ConfigurationError: If a round would have no steps, or the workers have another
                 number of instances.
         """
+        super().__init__()
         if n_steps < 1:
             raise ConfigurationError(f"n_steps must be at least 1, got {n_steps}")
         if sum(workers.sizes) != hierarchy.n_instances:
@@ -68,9 +69,11 @@ class RemoteExperience(Experience):
         """Hand on the next step that was collected, and let the levels store it."""
         self.broken_off = np.zeros(self.n_instances, dtype=bool)
         if not self._round:
-            self._collect()
+            with self.stopwatch.timing("acting"):
+                self._collect()
         step, forwarded = self._round.popleft()
-        self._hierarchy.add_forwarded(forwarded, int(step.taken.sum()))
+        with self.stopwatch.timing("storing"):
+            self._hierarchy.add_forwarded(forwarded, int(step.taken.sum()))
         return step
 
     def state_dict(self) -> dict[str, Any]:
