@@ -13,7 +13,7 @@ from sphinx.transforms import SphinxTransform
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(DOCS)]
 
 from layeredrl import __version__  # noqa: E402
 
@@ -27,6 +27,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "mathml",
 ]
 exclude_patterns = ["_build"]
 
@@ -49,6 +50,8 @@ napoleon_use_ivar = True
 html_theme = "furo"
 html_title = f"layeredrl {release}"
 html_static_path = ["_static"]
+html_css_files = ["formulas.css"]
+html_math_renderer = "mathml"
 html_theme_options = {"navigation_with_keys": True}
 
 _SHIELD = ".."

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)
-SPHINX_PARTS = ("sphinx", "furo", "myst_parser")
+SPHINX_PARTS = ("sphinx", "furo", "myst_parser", "latex2mathml")
 OWN_PARTS = DOCS / "bring_your_own.md"
 # They train for longer than a page should.
 SLOW_PAGES = {README, OWN_PARTS}
@@ -378,6 +378,14 @@ def undocumented_names(site):
                 yield prefix + name
 
 
+def parts_from_elsewhere(site):
+    """Scripts and styles that only who is online would see."""
+    for page in site.rglob("*.html"):
+        for tag in re.findall(r"<(?:script|link)\b[^>]*>", page.read_text()):
+            if re.search(r'(?:src|href)="(?:https?:)?//', tag):
+                yield f"{page.relative_to(site)}: {tag}"
+
+
 @pytest.mark.slow
 def test_the_site_builds_without_warnings_dead_links_or_gaps(tmp_path):
     for name in SPHINX_PARTS:
@@ -395,3 +403,5 @@ def test_the_site_builds_without_warnings_dead_links_or_gaps(tmp_path):
     assert finished.returncode == 0, finished.stderr
     assert not list(dead_links(site))
     assert not list(undocumented_names(site))
+    assert not list(parts_from_elsewhere(site))
+    assert "<math" in (site / "concepts" / "planning.html").read_text()
