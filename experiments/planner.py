@@ -52,6 +52,8 @@ class PlannerArguments(RunArguments):
     """Iterations per plan, of the methods that iterate."""
     noise_beta: float = 2.0
     """Colour of iCEM's noise along time; 0 is white, more is slower."""
+    n_refinements: int = 0
+    """Gradient steps of the best plan after the search; not for discrete actions."""
     gamma: float = 0.99
     """Discount of the value, used with ``use_value``."""
     use_value: bool = False

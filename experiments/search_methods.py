@@ -18,6 +18,8 @@ from layeredrl.optimizers import (
     Optimizer,
     RandomShooting,
     RandomShootingConfig,
+    Refined,
+    RefinedConfig,
 )
 from layeredrl.planners import ObjectiveConfig, OptimizerPlanner, Planner, PlannerConfig
 
@@ -42,6 +44,10 @@ class SearchArguments(Protocol):
     @property
     def noise_beta(self) -> float:
         """Colour of iCEM's noise along time."""
+
+    @property
+    def n_refinements(self) -> int:
+        """Gradient steps of the best plan after the search; 0 for none."""
 
     @property
     def horizon(self) -> int:
@@ -106,6 +112,18 @@ def choose_optimizer(
             CategoricalCEM,
             config=CategoricalCEMConfig(n_iterations=n, n_candidates=k),
         )
+    chosen = _sampling(arguments)
+    if arguments.n_refinements == 0:
+        return chosen
+    return partial(
+        Refined,
+        partial_search=chosen,
+        config=RefinedConfig(n_steps=arguments.n_refinements),
+    )
+
+
+def _sampling(arguments: SearchArguments) -> Callable[..., Optimizer]:
+    n, k = arguments.n_iterations, arguments.n_candidates
     choices: dict[str, Callable[..., Optimizer]] = {
         "icem": partial(
             ICEM,

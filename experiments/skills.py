@@ -1,5 +1,6 @@
 """A planner over learned skills: what the experiments with them have in common."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from layeredrl.levels import (
 )
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
 from layeredrl.nets import ProbFCDynamics
+from layeredrl.planners import Planner
 from layeredrl.predictors import PredictorFactory
 from layeredrl.utils.schedules import LinearSchedule, Schedule
 
@@ -98,6 +100,11 @@ class SkillArguments(RunArguments):
     """Candidate sequences per iteration in tests and evaluation."""
     n_eval_iterations: int = 4
     """Iterations per plan in tests and evaluation."""
+    n_refinements: int = 0
+    """Gradient steps of the best plan after the search. Discrete skills and
+    ``--known-reward``, which has no gradient, do without them."""
+    n_eval_refinements: int = 10
+    """Gradient steps in tests and evaluation."""
     noise_beta: float = 2.0
     """Colour of iCEM's noise along time; 0 is white, more is slower."""
     disagreement_weight: float = 0.0
@@ -207,19 +214,11 @@ def planner_level(
             "n_models of at least 2, got 1"
         )
     is_discrete = arguments.n_skills > 0
-    curious = replace(
-        arguments,
-        disagreement_weight=arguments.disagreement_weight + arguments.exploration_bonus,
-    )
-    thorough = replace(
-        arguments,
-        n_candidates=arguments.n_eval_candidates,
-        n_iterations=arguments.n_eval_iterations,
-    )
+    planner, eval_planner = _planners(arguments, is_discrete, n_repeats)
     return PlannerLevel(
         predictor_factory=skill_predictor(arguments, env),
-        partial_planner=choose_planner(curious, is_discrete, n_repeats),
-        partial_eval_planner=choose_planner(thorough, is_discrete, n_repeats),
+        partial_planner=planner,
+        partial_eval_planner=eval_planner,
         exploration=Exploration(
             warm_up_env_steps=arguments.plan_from_env_steps,
             random_probability=arguments.random_probability / n_repeats,
@@ -237,6 +236,25 @@ def planner_level(
         buffer_size=arguments.buffer_size,
         surprise=_surprise(arguments, n_repeats),
     )
+
+
+def _planners(
+    arguments: SkillArguments, is_discrete: bool, n_repeats: int
+) -> list[Callable[..., Planner]]:
+    """How plans are searched in training, and how in tests and evaluation."""
+    has_gradient = not (is_discrete or arguments.known_reward)
+    curious = replace(
+        arguments,
+        n_refinements=arguments.n_refinements if has_gradient else 0,
+        disagreement_weight=arguments.disagreement_weight + arguments.exploration_bonus,
+    )
+    thorough = replace(
+        arguments,
+        n_candidates=arguments.n_eval_candidates,
+        n_iterations=arguments.n_eval_iterations,
+        n_refinements=arguments.n_eval_refinements if has_gradient else 0,
+    )
+    return [choose_planner(x, is_discrete, n_repeats) for x in (curious, thorough)]
 
 
 def _surprise(arguments: SkillArguments, n_repeats: int) -> Surprise | None:

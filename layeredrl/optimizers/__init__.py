@@ -12,6 +12,7 @@ from layeredrl.optimizers.icem import ICEM, ICEMConfig
 from layeredrl.optimizers.mppi import MPPI, MPPIConfig
 from layeredrl.optimizers.optimizer import Objective, Optimizer, Solution
 from layeredrl.optimizers.random_shooting import RandomShooting, RandomShootingConfig
+from layeredrl.optimizers.refined import Refined, RefinedConfig
 from layeredrl.optimizers.search import Search
 from layeredrl.optimizers.shifting import shift_sequences
 
@@ -34,6 +35,8 @@ __all__ = [
     "Optimizer",
     "RandomShooting",
     "RandomShootingConfig",
+    "Refined",
+    "RefinedConfig",
     "Search",
     "Solution",
     "colored_noise",

@@ -39,18 +39,19 @@ class Search:
         self._winning_values: list[Tensor] = []
         self.n_iterations = 0
 
-    def iterations(self, limit: int) -> Iterator[int]:
-        """Count iterations until the limit or the deadline; the first always runs.
+    def iterations(self, limit: int, at_least: int = 1) -> Iterator[int]:
+        """Count iterations until the limit or the deadline.
 
         Args:
             limit: How many iterations to run at most.
+            at_least: How many to run even if it is late.
 
         Yields:
             Index of the iteration that begins.
         """
         for index in range(limit):
             late = self._deadline is not None and time.monotonic() >= self._deadline
-            if late and index > 0:
+            if late and index >= at_least:
                 return
             self.n_iterations += 1
             yield index

@@ -22,6 +22,8 @@ from layeredrl.optimizers import (
     Optimizer,
     RandomShooting,
     RandomShootingConfig,
+    Refined,
+    RefinedConfig,
 )
 
 LOW, HIGH = (-1.0, 0.0), (1.0, 4.0)
@@ -67,6 +69,8 @@ CASES = {
     "gradient-cem": Case(
         Gradient, GradientConfig, {"interleave": CEM_DEFAULTS, "n_steps": 5}
     ),
+    "refined": Case(Refined, RefinedConfig),
+    "refined-squash": Case(Refined, RefinedConfig, {"projection": "squash"}),
     "categorical": Case(CategoricalCEM, CategoricalCEMConfig),
 }
 BOXED = {name: case for name, case in CASES.items() if name != "categorical"}
@@ -92,7 +96,7 @@ def quadratic(target, offset=0.0):
 
 
 def case_limit(case):
-    return "n_steps" if case.optimizer is Gradient else "n_iterations"
+    return "n_iterations" if hasattr(case.config(), "n_iterations") else "n_steps"
 
 
 @every_optimizer
@@ -541,7 +545,7 @@ def test_a_generator_elsewhere_is_refused(case):
         )
 
 
-def test_only_the_gradient_optimizer_needs_gradients():
+def test_only_what_climbs_needs_gradients():
     assert {
         case.optimizer for case in CASES.values() if case.build().needs_gradient
-    } == {Gradient}
+    } == {Gradient, Refined}
