@@ -84,6 +84,14 @@ class Refined(BoxOptimizer):
         self._inner = inner
         self._config = config
 
+    def initial_mean(self, batch_size: int, horizon: int) -> Tensor:
+        """Start where the search does."""
+        return self._inner.initial_mean(batch_size, horizon)
+
+    def carry_over(self, solution: Solution) -> Tensor | None:
+        """Carry over what the search does."""
+        return self._inner.carry_over(solution)
+
     def _search(
         self,
         search: Search,

@@ -61,6 +61,14 @@ def test_the_next_search_starts_where_the_samples_were():
         assert getattr(climbed, name).equal(getattr(sampled, name))
 
 
+def test_what_the_search_carries_over_is_carried_over():
+    search, refined = SEARCH([-1.0] * 2, [1.0] * 2), build()
+    solution = solve(refined, Hidden())
+    carried = refined.carry_over(solution)
+    assert carried.equal(search.carry_over(solution)) and carried.shape[1] > 0
+    assert refined.initial_mean(3, 5).equal(search.initial_mean(3, 5))
+
+
 def test_steps_that_lead_astray_are_not_taken():
     sampled = solve(SEARCH([-1.0] * 2, [1.0] * 2), Hidden())
     climbed = solve(build(lr=5.0, n_steps=2), Hidden())
