@@ -1,6 +1,7 @@
 """Planning: 256 candidates, 6 iterations, 15 steps."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,15 +16,15 @@ from experiments.benchmarks.predictors import (
 )
 from layeredrl.models import ProbabilisticEnsemble
 from layeredrl.nets import RewardNet
-from layeredrl.optimizers import ICEMConfig
-from layeredrl.planners import CEMPlanner, PlannerConfig
+from layeredrl.optimizers import ICEM, ICEMConfig, Optimizer, Refined, RefinedConfig
+from layeredrl.planners import CEMPlanner, OptimizerPlanner, PlannerConfig
 from layeredrl.predictors import RewardPredictor
 
 N_CANDIDATES, N_ITERATIONS, HORIZON = 256, 6, 15
 
 
 def planning_benchmarks() -> Iterator[Benchmark]:
-    """Describe planning for 1 and 16 instances, with 1 and 5 members.
+    """Describe planning for 1 and 16 instances, with 1 and 5 members, and refined.
 
     Yields:
         The benchmarks.
@@ -31,6 +32,7 @@ def planning_benchmarks() -> Iterator[Benchmark]:
     for n_models in (1, 5):
         for n_instances, target in ((1, 1.6), (16, 1.3)):
             yield _planning(n_models, n_instances, target)
+    yield _refinement(16, 1.5)
 
 
 def _planning(n_models: int, n_instances: int, target: float) -> Benchmark:
@@ -60,6 +62,36 @@ def _planning(n_models: int, n_instances: int, target: float) -> Benchmark:
         _bare_forwards(predictor, n_instances * N_CANDIDATES),
         target,
         "dynamics and reward forwards alone",
+    )
+
+
+def _refinement(n_instances: int, target: float) -> Benchmark:
+    predictor = make_predictor(1)
+    search = partial(
+        ICEM, config=ICEMConfig(n_iterations=N_ITERATIONS, n_candidates=N_CANDIDATES)
+    )
+    refined = partial(Refined, partial_search=search, config=RefinedConfig(n_steps=10))
+    state = torch.randn(n_instances, STATE_DIM)
+    context = torch.randn(n_instances, CONTEXT_DIM)
+    active = np.arange(n_instances)
+
+    def planning(partial_optimizer: Callable[..., Optimizer]) -> Work:
+        planner = OptimizerPlanner(
+            predictor,
+            ACTION_SPACE,
+            n_instances,
+            np.random.SeedSequence(0),
+            partial_optimizer,
+            PlannerConfig(horizon=HORIZON),
+        )
+        return lambda: planner.plan(state, context, active)
+
+    return Benchmark(
+        f"planning with 10 gradient steps, {n_instances} instances",
+        planning(refined),
+        planning(search),
+        target,
+        "the search alone",
     )
 
 
