@@ -12,8 +12,12 @@ PRESETS = {
     "maze-medium": SkillArguments(
         fixed_std=(0.2, 0.1, 10_000),
         horizon=5,
-        n_candidates=64,
         n_iterations=3,
+        n_eval_candidates=256,
+        n_eval_iterations=4,
+        # Fifty steps to differentiate, at every step: too slow for a baseline.
+        n_refinements=0,
+        n_eval_refinements=0,
         skill_batch_size=500,
         learner_options=("hidden_sizes=(64, 64)", "lr=1e-3", "alpha=0.03"),
         buffer_size=60_000,

@@ -92,15 +92,15 @@ class SkillArguments(RunArguments):
     [predicted standard deviations]; ``None`` for never."""
     surprise_duration: int = 1
     """Random skills that follow a surprise, in tests and evaluation, too."""
-    n_candidates: int = 128
+    n_candidates: int = 64
     """Candidate sequences of skills per iteration."""
-    n_iterations: int = 4
+    n_iterations: int = 2
     """Iterations per plan."""
-    n_eval_candidates: int = 256
+    n_eval_candidates: int = 128
     """Candidate sequences per iteration in tests and evaluation."""
-    n_eval_iterations: int = 4
+    n_eval_iterations: int = 3
     """Iterations per plan in tests and evaluation."""
-    n_refinements: int = 0
+    n_refinements: int = 8
     """Gradient steps of the best plan after the search. Discrete skills and
     ``--known-reward``, which has no gradient, do without them."""
     n_eval_refinements: int = 10

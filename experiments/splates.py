@@ -17,8 +17,6 @@ PRESETS = {
         fixed_std=(0.5, 0.15, 12_000),
         sb_start_duration=12_000,
         horizon=16,
-        n_candidates=64,
-        n_iterations=3,
         hold=8,
         plan_from_env_steps=12_000,
         learner_options=(
@@ -30,7 +28,6 @@ PRESETS = {
         ),
         skill_batch_size=32,
         freeze_env_steps=40_000,
-        buffer_size=6000,
     ),
 }
 
