@@ -29,6 +29,29 @@ PRESETS = {
         skill_batch_size=32,
         freeze_env_steps=40_000,
     ),
+    # Episodes are short, and so are skills.
+    "fetch-reach": SkillArguments(
+        env_id="FetchReachDense-v4",
+        skill_dim=3,
+        control_interval=5,
+        fixed_std=(0.7, 0.2, 6000),
+        sb_start_duration=4000,
+        horizon=5,
+        warm_up_env_steps=1000,
+        plan_from_env_steps=4000,
+        learner_options=(
+            "hidden_sizes=(64, 64)",
+            "lr=1e-3",
+            "n_steps=5",
+            "gamma=0.9",
+            "alpha=0.03",
+        ),
+        skill_batch_size=160,
+        freeze_env_steps=12_000,
+        total_env_steps=20_000,
+        test_interval=5000,
+        checkpoint_interval=5000,
+    ),
 }
 
 
