@@ -85,7 +85,9 @@ def requirements(entries: Sequence[str]) -> dict[str, list[Finding]]:
         entries: As a package's metadata lists them.
 
     Returns:
-        Findings by extra; those of the package itself under the empty name.
+        Findings by extra; those of the package itself under the empty name. What is asked
+        of a package with an extra of its own, as in ``ray[tune]``, is followed by what that
+        brings.
 
     Raises:
         ModuleNotFoundError: If ``packaging`` is missing.
@@ -104,7 +106,11 @@ def requirements(entries: Sequence[str]) -> dict[str, list[Finding]]:
             installed, prereleases=True
         )
         finding = Finding(asked.name, str(asked.specifier), installed, fits)
-        by_extra.setdefault(extra, []).append(finding)
+        group = by_extra.setdefault(extra, [])
+        group.append(finding)
+        if asked.extras and installed is not None:
+            theirs = requirements(metadata.requires(asked.name) or [])
+            group += [part for name in asked.extras for part in theirs.get(name, [])]
     return by_extra
 
 

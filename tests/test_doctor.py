@@ -91,6 +91,14 @@ def test_requirements_of_other_platforms_are_left_out():
     }
 
 
+def test_what_the_extra_of_a_package_brings_is_listed(installation):
+    pytest.importorskip("ray")
+    installation.pretend(pyarrow="1.0")
+    found = {part.name: part for part in doctor.requirements(["ray[tune]>=2"])[""]}
+    assert found["ray"].fits and not found["pyarrow"].fits
+    assert found["pyarrow"].asked.startswith(">=")
+
+
 def test_a_package_that_is_not_installed_is_named():
     report, is_healthy = doctor.examine("no-such-package")
     assert not is_healthy

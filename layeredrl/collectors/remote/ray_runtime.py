@@ -11,8 +11,11 @@ from layeredrl.errors import ConfigurationError, MissingExtraError
 _STORE_BYTES = 512 * 2**20
 
 
-def import_ray() -> Any:
+def import_ray(part: str = "ray") -> Any:
     """Import Ray.
+
+    Args:
+        part: A package of it, for example ``ray.tune``.
 
     Returns:
         The package.
@@ -21,10 +24,10 @@ def import_ray() -> Any:
         MissingExtraError: If it is not installed.
     """
     try:
-        return importlib.import_module("ray")
-    except ModuleNotFoundError as error:
+        return importlib.import_module(part)
+    except ImportError as error:
         raise MissingExtraError(
-            "this needs Ray, which is not installed; "
+            f"this needs {part}, which is not installed; "
             "pip install 'layeredrl[distributed]' brings it"
         ) from error
 
