@@ -70,9 +70,11 @@ class StartedRun(Protocol):
 def heed_interrupts() -> None:
     """Let this process, about to become another program, be interrupted.
 
-    What a shell starts in the background ignores interrupts, and so would all that it starts.
+    What a shell starts in the background ignores interrupts, and what Ray starts has them
+    blocked, and so would all that these start.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 class ProcessRun:

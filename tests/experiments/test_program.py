@@ -14,7 +14,7 @@ from experiments import seed_tasks
 from experiments.arguments import LaunchArguments, RunArguments, parse_program
 from experiments.flat import PRESETS, FlatArguments
 from experiments.program import plan_runs, run_program, without_flags
-from experiments.seed_runs import SeedRun, heed_interrupts, run_in_turn
+from experiments.seed_runs import ProcessRun, SeedRun, heed_interrupts, run_in_turn
 from experiments.seed_tasks import run_to_its_end
 from layeredrl.errors import ConfigurationError
 from tests.collectors.resuming import tells_time
@@ -81,6 +81,27 @@ def test_interrupted_runs_may_end_in_order(tmp_path, number):
         run_in_turn(runs, 1, 10)
     assert runs[0].last_words() == "checkpoint"
     assert not runs[1].log.exists()
+
+
+def test_a_run_hears_interrupts_where_they_are_blocked(tmp_path):
+    # As they are in processes that Ray starts.
+    run = scripted(
+        tmp_path, 0, "import time; print('ready', flush=True); time.sleep(60)"
+    )
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        started = ProcessRun(run)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    deadline = time.monotonic() + 30
+    while not run.last_words() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    started.interrupt()
+    while started.exit_code() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    code = started.exit_code()
+    started.kill()
+    assert code is not None
 
 
 def test_progress_is_read_from_the_metrics(tmp_path):
