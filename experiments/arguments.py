@@ -13,6 +13,7 @@ import tyro
 from layeredrl.errors import ConfigurationError
 
 A = TypeVar("A", bound="RunArguments")
+L = TypeVar("L")
 EngineName = Literal["local", "ray"]
 
 
@@ -196,14 +197,16 @@ def parse_program(
     kind: type[A],
     presets: Mapping[str, A],
     description: str,
+    launch: L,
     command_line: Sequence[str] | None = None,
-) -> tuple[LaunchArguments, A]:
+) -> tuple[L, A]:
     """Read the command line of a program, which may start several runs.
 
     Args:
         kind: The dataclass that describes a run.
         presets: Defaults by name.
         description: Shown by ``--help``.
+        launch: Defaults of what is started.
         command_line: Arguments; ``None`` for those of the process.
 
     Returns:
@@ -215,11 +218,11 @@ def parse_program(
     words = list(sys.argv[1:] if command_line is None else command_line)
     default = _take_preset(words, kind, presets)
     both = dataclasses.make_dataclass(
-        "Program", [("launch", LaunchArguments), ("run", kind)], frozen=True
+        "Program", [("launch", type(launch)), ("run", kind)], frozen=True
     )
     found = tyro.cli(
         both,
-        default=both(LaunchArguments(), default),
+        default=both(launch, default),
         args=words,
         description=_with_presets(description, presets),
         config=(tyro.conf.OmitArgPrefixes,),

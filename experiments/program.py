@@ -49,7 +49,7 @@ def run_program(
         MissingExtraError: If the engine is not installed.
         SystemExit: If one of several seeds failed.
     """
-    launch, arguments = parse_program(kind, presets, description)
+    launch, arguments = parse_program(kind, presets, description, LaunchArguments())
     words = sys.argv[1:]
     _check(launch, arguments, words)
     if not launch.seeds:
@@ -112,15 +112,12 @@ def plan_runs(
     kept = without_flags(words, _OURS)
     runs = []
     for seed in seeds:
-        folder = parent / f"seed{seed}"
-        own = ["--seed", str(seed)]
-        if arguments.run_dir is not None:
-            own += ["--run-dir", str(folder)]
-        command = (*_program(), *kept, *own)
-        log = folder.with_name(f"{folder.name}.log")
+        run = SeedRun.within(
+            parent, seed, (*_program(), *kept), arguments.run_dir is not None
+        )
         if not arguments.resume:
-            log.unlink(missing_ok=True)
-        runs.append(SeedRun(seed, folder, log, command))
+            run.log.unlink(missing_ok=True)
+        runs.append(run)
     return runs
 
 

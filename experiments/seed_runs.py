@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from tqdm import tqdm
 
@@ -32,6 +32,28 @@ class SeedRun:
     """Where what it prints goes."""
     command: tuple[str, ...]
     """What starts it."""
+
+    @classmethod
+    def within(
+        cls, parent: Path, seed: int, command: Sequence[str], names_folder: bool = True
+    ) -> Self:
+        """Lay it out.
+
+        Args:
+            parent: Where its folder and its log beside that go.
+            seed: Its seed.
+            command: What starts it, but for seed and folder.
+            names_folder: Whether the command has to say where the folder is.
+
+        Returns:
+            The run.
+        """
+        folder = parent / f"seed{seed}"
+        own = ["--seed", str(seed)]
+        if names_folder:
+            own += ["--run-dir", str(folder)]
+        log = folder.with_name(f"{folder.name}.log")
+        return cls(seed, folder, log, (*command, *own))
 
     def n_env_steps(self) -> int:
         """Look up how far it is.

@@ -120,7 +120,9 @@ def test_progress_is_read_from_the_metrics(tmp_path):
 
 def test_seeds_are_no_arguments_of_a_run():
     words = ["--preset", "sac-pendulum", "--seeds", "3", "5", "--n-envs", "4"]
-    launch, arguments = parse_program(FlatArguments, PRESETS, "text", words)
+    launch, arguments = parse_program(
+        FlatArguments, PRESETS, "text", LaunchArguments(), words
+    )
     assert launch == LaunchArguments(seeds=(3, 5))
     assert arguments.n_envs == 4 and arguments.seed == 0
 
