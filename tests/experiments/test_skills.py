@@ -7,10 +7,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from experiments import dads, splates
 from experiments.environments import make_vector_env
 from experiments.figures import draw_planner_run, draw_skill_run
-from experiments.skills import SkillArguments
+from experiments.skills import SkillArguments, planner_level
 from experiments.training import run_and_report
 from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.hierarchies import Hierarchy
+from layeredrl.optimizers import Refined
 from tests.experiments.finished_runs import check_learned
 
 TINY = SkillArguments(
@@ -101,6 +102,24 @@ def test_presets_can_be_built(name):
         hierarchy = Hierarchy(MODULES[name].build_levels(arguments, env), env)
         assert len(hierarchy.levels) == 2
         env.close()
+
+
+@pytest.mark.parametrize(
+    "changes, is_refined",
+    [
+        ({}, True),
+        ({"known_reward": True}, False),
+        ({"n_skills": 4, "sb_start_duration": 0}, False),
+        ({"n_refinements": 0, "n_eval_refinements": 0}, False),
+    ],
+)
+def test_plans_are_refined_where_they_can_be(changes, is_refined):
+    arguments = dataclasses.replace(TINY, **changes)
+    env = make_vector_env(arguments.env_id, 2, {})
+    level = planner_level(arguments, env)
+    for planner in (level.partial_planner, level.partial_eval_planner):
+        optimizer = planner.keywords["partial_optimizer"]
+        assert (optimizer.func is Refined) is is_refined
 
 
 def test_a_planner_over_skills_without_memory_of_steps_keeps_its_skills():
