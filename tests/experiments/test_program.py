@@ -66,8 +66,16 @@ def test_as_many_run_at_once_as_there_is_room_for(tmp_path):
     assert run_in_turn(runs, 2, 10) == {0: 0, 1: 0}
 
 
+@pytest.fixture
+def hears_interrupts():
+    """Processes that a shell starts in the background ignore SIGINT, the tests too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_runs_may_end_in_order(tmp_path, number):
+def test_interrupted_runs_may_end_in_order(tmp_path, number, hears_interrupts):
     patient = (
         "import signal, time, sys\n"
         "def stop(*_): print('checkpoint'); sys.exit(130)\n"
