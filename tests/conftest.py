@@ -1,9 +1,10 @@
-"""What every test shares: one thread, and no pull from global generators."""
+"""What every test shares: one thread, no gin bindings, no pull from global generators."""
 
 import os
 
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
+import gin  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
@@ -11,6 +12,12 @@ import torch  # noqa: E402
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def no_gin_bindings_left():
+    yield
+    gin.clear_config()
 
 
 @pytest.fixture
