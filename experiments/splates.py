@@ -8,6 +8,13 @@ from experiments.skills import SkillArguments, planner_level
 from experiments.training import main, run_and_report
 from layeredrl.levels import Level, SPlaTESLevel
 
+
+def _sac(n_steps: int, gamma: float) -> tuple[str, ...]:
+    """The usual learner, for skills of another length."""
+    sizes = ("hidden_sizes=(64, 64)", "lr=1e-3")
+    return (*sizes, f"n_steps={n_steps}", f"gamma={gamma}", "alpha=0.03")
+
+
 PRESETS = {
     "maze-medium": SkillArguments(),
     # Motion by force takes longer, and skills have to learn to steer first.
@@ -19,13 +26,7 @@ PRESETS = {
         horizon=16,
         hold=8,
         plan_from_env_steps=12_000,
-        learner_options=(
-            "hidden_sizes=(64, 64)",
-            "lr=1e-3",
-            "n_steps=25",
-            "gamma=0.97",
-            "alpha=0.03",
-        ),
+        learner_options=_sac(n_steps=25, gamma=0.97),
         skill_batch_size=32,
         freeze_env_steps=40_000,
     ),
@@ -39,13 +40,7 @@ PRESETS = {
         horizon=5,
         warm_up_env_steps=1000,
         plan_from_env_steps=4000,
-        learner_options=(
-            "hidden_sizes=(64, 64)",
-            "lr=1e-3",
-            "n_steps=5",
-            "gamma=0.9",
-            "alpha=0.03",
-        ),
+        learner_options=_sac(n_steps=5, gamma=0.9),
         skill_batch_size=160,
         freeze_env_steps=12_000,
         total_env_steps=20_000,

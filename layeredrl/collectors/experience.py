@@ -92,11 +92,8 @@ class LocalExperience(Experience):
 
     def step(self) -> Step:
         """Act, step, report."""
-        stepper, hierarchy, timing = (
-            self.stepper,
-            self._hierarchy,
-            self.stopwatch.timing,
-        )
+        stepper, hierarchy = self.stepper, self._hierarchy
+        timing = self.stopwatch.timing
         with timing("acting"):
             actions = hierarchy.get_action(stepper.obs, stepper.active)
         with timing("stepping"):

@@ -1,11 +1,13 @@
 """Climbing along gradients without leaving the bounds."""
 
+from collections.abc import Iterable
 from typing import Literal, final
 
 import torch
 from torch import Tensor
 
 from layeredrl.optimizers.bounds import Bounds
+from layeredrl.optimizers.search import Search
 
 Projection = Literal["clip", "squash"]
 """What keeps an ascent in the bounds: clipping each step, or a tanh around it all."""
@@ -52,6 +54,16 @@ class AdamAscent:
         self._first = torch.zeros_like(starts)
         self._second = torch.zeros_like(starts)
         self._n_steps = 0
+
+    def climb(self, search: Search, steps: Iterable[object]) -> None:
+        """Climb for some steps; where the last one leads is not evaluated.
+
+        Args:
+            search: Asks the objective for gradients.
+            steps: One entry per step.
+        """
+        for _ in steps:
+            self.step(search.evaluate_with_gradient(self.sequences))
 
     def step(self, gradient: Tensor) -> None:
         """Climb one step.

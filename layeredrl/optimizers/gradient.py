@@ -149,8 +149,7 @@ class Gradient(BoxOptimizer):
         ascent = AdamAscent(
             starts, self._bounds, self._config.lr, self._config.projection
         )
-        for _ in steps:
-            ascent.step(search.evaluate_with_gradient(ascent.sequences))
+        ascent.climb(search, steps)
         return search.evaluate(ascent.sequences, starts.shape[1])
 
 

@@ -104,8 +104,7 @@ class Refined(BoxOptimizer):
         ascent = AdamAscent(
             start[:, None], self._bounds, self._config.lr, self._config.projection
         )
-        for _ in search.iterations(self._config.n_steps, at_least=0):
-            ascent.step(search.evaluate_with_gradient(ascent.sequences))
+        ascent.climb(search, search.iterations(self._config.n_steps, at_least=0))
         if search.n_iterations > found.n_iterations:
             search.evaluate(ascent.sequences, 1)  # where the last step led
         best, best_value = search.best()
