@@ -106,7 +106,11 @@ class ProbFCDynamics(nn.Module, MemberBatched):
         if self.n_frequencies == 0 and self.sees_context:
             return x
         state, context, action = x.split(self._parts, dim=-1)
-        phases = [2.0**i * state for i in range(self.n_frequencies)]
-        waves = [wave(phase) for phase in phases for wave in (torch.sin, torch.cos)]
         seen = [context] if self.sees_context else []
-        return torch.cat([state, *waves, *seen, action], dim=-1)
+        return torch.cat([state, self._waves(state), *seen, action], dim=-1)
+
+    def _waves(self, state: Tensor) -> Tensor:
+        """Sines and cosines of all frequencies, frequency by frequency."""
+        frequencies = 2.0 ** torch.arange(self.n_frequencies, device=state.device)
+        phases = (frequencies.unsqueeze(-1) * state.unsqueeze(-2)).unsqueeze(-2)
+        return torch.cat([phases.sin(), phases.cos()], dim=-2).flatten(-3)
