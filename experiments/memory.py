@@ -6,10 +6,10 @@ from functools import partial
 from gymnasium.vector import VectorEnv
 
 from experiments.backbones import Backbone, backbones
+from experiments.goal_predictors import falling_rate
 from experiments.planner import (
     PlannerArguments,
-    falling_rate,
-    require_learned_rewards,
+    refuse_goal_options,
     run_planner,
 )
 from experiments.program import run_program
@@ -79,7 +79,7 @@ def choose_predictor(arguments: MemoryArguments, env: VectorEnv) -> PredictorFac
     Raises:
         ConfigurationError: If rewards shall be known, or goals relabelled.
     """
-    require_learned_rewards(arguments, "goals may be hidden")
+    refuse_goal_options(arguments, "goals may be hidden")
     falling = falling_rate(arguments.learning_rate, arguments.total_env_steps)
     return get_memory_predictor_factory(
         env,

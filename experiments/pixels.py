@@ -6,10 +6,10 @@ from typing import Literal
 
 from gymnasium.vector import VectorEnv
 
+from experiments.goal_predictors import falling_rate
 from experiments.planner import (
     PlannerArguments,
-    falling_rate,
-    require_learned_rewards,
+    refuse_goal_options,
     run_planner,
 )
 from experiments.program import run_program
@@ -96,7 +96,7 @@ def choose_predictor(arguments: PixelArguments, env: VectorEnv) -> PredictorFact
     Raises:
         ConfigurationError: If rewards shall be known, or goals relabelled.
     """
-    require_learned_rewards(arguments, "goals are in pictures")
+    refuse_goal_options(arguments, "goals are in pictures")
     falling = falling_rate(arguments.learning_rate, arguments.total_env_steps)
     return get_pixel_predictor_factory(
         env,

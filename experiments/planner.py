@@ -3,30 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
 from experiments.arguments import RunArguments
 from experiments.figures import draw_planner_run
+from experiments.goal_predictors import goal_predictor, hindsight_options
 from experiments.program import run_program
 from experiments.search_methods import OptimizerName, choose_planner
 from experiments.training import TrainedRun, main, run_and_report
 from layeredrl.errors import ConfigurationError
 from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
-from layeredrl.models import EnsembleConfig, Model, ProbabilisticEnsemble
-from layeredrl.nets import FixedEncoderNet, ValueNet
-from layeredrl.predictors import (
-    PredictorFactory,
-    get_default_predictor_factory,
-    get_flat_predictor_factory,
-    hindsight_for,
-    known_reward_for,
-)
-from layeredrl.predictors.default_predictor_factory import goal_observation_space
-from layeredrl.utils.schedules import LinearSchedule
-from layeredrl.utils.spaces import ObservationLayout
+from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble
+from layeredrl.predictors import PredictorFactory, get_flat_predictor_factory
 
 A = TypeVar("A", bound="PlannerArguments")
 
@@ -38,6 +29,8 @@ class PlannerArguments(RunArguments):
     state_keys: tuple[str, ...] = ("achieved_goal",)
     """Goal environments: observation keys that make up the latent state. Where motion is by
     force it has to hold velocities too."""
+    state_columns: tuple[int, ...] = ()
+    """Goal environments: columns of ``observation`` that it holds besides."""
     n_models: int = 1
     """Ensemble members of the model."""
     optimizer: OptimizerName = "icem"
@@ -187,7 +180,7 @@ def choose_predictor(arguments: PlannerArguments, env: VectorEnv) -> PredictorFa
         ConfigurationError: If something is asked for that needs goals, and there are none.
     """
     if not isinstance(env.single_observation_space, spaces.Dict):
-        require_learned_rewards(
+        refuse_goal_options(
             arguments, f"observations are {env.single_observation_space}"
         )
         flat = get_flat_predictor_factory(arguments.n_models, arguments.use_value)
@@ -199,77 +192,7 @@ def choose_predictor(arguments: PlannerArguments, env: VectorEnv) -> PredictorFa
     )
 
 
-def hindsight_options(ratio: float, env: VectorEnv) -> dict[str, Any]:
-    """Describe hindsight as an argument of a predictor.
-
-    Args:
-        ratio: Share of sampled stretches that are relabelled; 0 for none.
-        env: A goal-based environment.
-
-    Returns:
-        The argument, if there is one.
-    """
-    return {"hindsight": hindsight_for(env, ratio=ratio)} if ratio else {}
-
-
-class GoalArguments(Protocol):
-    """What arguments say of the predictor of a goal-based environment."""
-
-    @property
-    def state_keys(self) -> tuple[str, ...]:
-        """Observation keys that make up the latent state."""
-
-    @property
-    def use_value(self) -> bool:
-        """Whether a value is learned."""
-
-    @property
-    def known_reward(self) -> bool:
-        """Whether rewards are the environment's own."""
-
-    @property
-    def gamma(self) -> float:
-        """Discount of the value."""
-
-
-def goal_predictor(
-    arguments: GoalArguments,
-    env: VectorEnv,
-    partial_model: Callable[..., Model],
-    **options: Any,
-) -> PredictorFactory:
-    """Describe the default predictor with what arguments change.
-
-    Args:
-        arguments: Concrete choices.
-        env: A goal-based environment.
-        partial_model: Builds the model.
-        **options: Further arguments of the predictor.
-
-    Returns:
-        Its factory.
-
-    Raises:
-        SpaceError: If the environment is not goal-based.
-    """
-    default = get_default_predictor_factory(env, 0)
-    layout = ObservationLayout.of(goal_observation_space(env))
-    state = tuple(c for key in arguments.state_keys for c in layout.columns_of(key))
-    goal = tuple(layout.columns_of("desired_goal"))
-    return PredictorFactory(
-        partial_model,
-        ValueNet if arguments.use_value else None,
-        (
-            known_reward_for(env, state)
-            if arguments.known_reward
-            else default.partial_rew_func
-        ),
-        partial(FixedEncoderNet, latent_state_dims=state, context_dims=goal),
-        partial(default.partial_predictor, gamma=arguments.gamma, **options),
-    )
-
-
-def require_learned_rewards(arguments: PlannerArguments, because: str) -> None:
+def refuse_goal_options(arguments: PlannerArguments, because: str) -> None:
     """Refuse what needs goals that are vectors and always shown.
 
     Args:
@@ -277,26 +200,14 @@ def require_learned_rewards(arguments: PlannerArguments, because: str) -> None:
         because: What there is instead.
 
     Raises:
-        ConfigurationError: If rewards shall be known, or goals relabelled.
+        ConfigurationError: If rewards shall be known, goals relabelled, or columns picked.
     """
-    if arguments.known_reward or arguments.hindsight_ratio:
+    asked = (arguments.known_reward, arguments.hindsight_ratio, arguments.state_columns)
+    if any(asked):
         raise ConfigurationError(
-            "known_reward and hindsight_ratio need a goal environment that always shows "
-            f"its goal as a vector; in {arguments.env_id} {because}"
+            "known_reward, hindsight_ratio and state_columns need a goal environment that "
+            f"always shows its goal as a vector; in {arguments.env_id} {because}"
         )
-
-
-def falling_rate(start: float, n_env_steps: int) -> LinearSchedule:
-    """Let a learning rate fall to a tenth in a straight line.
-
-    Args:
-        start: The rate at the start.
-        n_env_steps: Environment steps of training.
-
-    Returns:
-        The rate over environment steps.
-    """
-    return LinearSchedule(start, 0.1 * start, n_env_steps)
 
 
 def _with_options(factory: PredictorFactory, **options: Any) -> PredictorFactory:

@@ -13,6 +13,7 @@ from experiments import dads, flat, memory, pixels, planner, splates, subgoals
 from experiments.arguments import RunArguments
 from experiments.environments import make_vector_env
 from experiments.past_runs import experiment_of, read_json
+from experiments.skill_arguments import SkillArguments
 from layeredrl.collectors.run_checkpoints import KIND as RUN_KIND
 from layeredrl.errors import CheckpointError, ConfigurationError, RunFolderError
 from layeredrl.hierarchies import Hierarchy
@@ -38,8 +39,8 @@ EXPERIMENTS: dict[str, tuple[type[RunArguments], Build]] = {
     "memory": (memory.MemoryArguments, _planning(memory.choose_predictor)),
     "pixels": (pixels.PixelArguments, _planning(pixels.choose_predictor)),
     "subgoals": (subgoals.SubgoalArguments, subgoals.build_levels),
-    "splates": (splates.SkillArguments, splates.build_levels),
-    "dads": (dads.SkillArguments, dads.build_levels),
+    "splates": (SkillArguments, splates.build_levels),
+    "dads": (SkillArguments, dads.build_levels),
 }
 
 

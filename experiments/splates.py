@@ -4,7 +4,8 @@ from gymnasium.vector import VectorEnv
 
 from experiments.figures import draw_skill_run
 from experiments.program import run_program
-from experiments.skills import SkillArguments, planner_level
+from experiments.skill_arguments import SkillArguments
+from experiments.skills import planner_level
 from experiments.training import main, run_and_report
 from layeredrl.levels import Level, SPlaTESLevel
 

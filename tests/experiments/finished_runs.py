@@ -10,7 +10,11 @@ from experiments.planner import run_planner
 from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies import Hierarchy
 
-NEEDS_GOALS = [{"known_reward": True}, {"hindsight_ratio": 0.5}]
+NEEDS_GOALS = [
+    {"known_reward": True},
+    {"hindsight_ratio": 0.5},
+    {"state_columns": (0,)},
+]
 
 
 def result_of(arguments):

@@ -22,6 +22,7 @@ from experiments.training import run_experiment
 from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.nets import GoalReward
+from tests.experiments.finished_runs import NEEDS_GOALS
 
 TINY = PlannerArguments(
     env_id="Maze2D-Open-v0",
@@ -145,7 +146,7 @@ def test_what_goals_offer_is_used_and_survives_in_checkpoints(changes, tmp_path)
     assert np.array_equal(*actions)
 
 
-@pytest.mark.parametrize("changes", [{"known_reward": True}, {"hindsight_ratio": 0.5}])
+@pytest.mark.parametrize("changes", NEEDS_GOALS)
 def test_goals_are_missed_where_there_are_none(changes):
     arguments = dataclasses.replace(TINY, env_id="Pendulum-v1", **changes)
     env = make_vector_env("Pendulum-v1", 1, {})

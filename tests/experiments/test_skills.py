@@ -7,7 +7,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from experiments import dads, splates
 from experiments.environments import make_vector_env
 from experiments.figures import draw_planner_run, draw_skill_run
-from experiments.skills import SkillArguments, planner_level
+from experiments.skill_arguments import SkillArguments
+from experiments.skills import planner_level
 from experiments.training import run_and_report
 from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.hierarchies import Hierarchy
