@@ -39,8 +39,24 @@ _POINT_MAZE = SkillArguments(
     freeze_env_steps=40_000,
 )
 
+# The longest ways are 19 cells, and nothing but the plan knows of them: it has to be as long.
+_LARGE_MAZE = SkillArguments(
+    env_id="Maze2D-Large-v0",
+    control_interval=15,
+    horizon=24,
+    plan_from_env_steps=12_000,
+    learner_options=_sac(n_steps=15, gamma=0.93),
+    freeze_env_steps=40_000,
+    buffer_size=20_000,
+    total_env_steps=200_000,
+)
+
 PRESETS = {
     "maze-medium": SkillArguments(),
+    "maze-large": _LARGE_MAZE,
+    "maze-giant": replace(
+        _LARGE_MAZE, env_id="Maze2D-Giant-v0", horizon=36, total_env_steps=300_000
+    ),
     "point-maze-umaze": _POINT_MAZE,
     "point-maze-medium": replace(
         _POINT_MAZE,
