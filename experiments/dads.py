@@ -12,6 +12,8 @@ from layeredrl.levels import DADSLevel, Level
 PRESETS = {
     "maze-medium": SkillArguments(
         fixed_std=(0.2, 0.1, 10_000),
+        use_value=False,
+        hindsight_ratio=0.0,
         horizon=5,
         n_iterations=3,
         n_eval_candidates=256,
@@ -22,7 +24,8 @@ PRESETS = {
         skill_batch_size=500,
         learner_options=("hidden_sizes=(64, 64)", "lr=1e-3", "alpha=0.03"),
         buffer_size=60_000,
-        surprise=None,
+        skill_updates_per_env_step=0.125,
+        model_updates_per_env_step=0.2,
     )
 }
 

@@ -60,20 +60,20 @@ class SkillArguments(RunArguments):
     """Learning rate of the skill model at the start; it falls to a tenth."""
     known_reward: bool = False
     """Whether plans are paid by the environment's own ``compute_reward``."""
-    use_value: bool = False
+    use_value: bool = True
     """Whether a value is learned and added at the end of plans."""
     gamma: float = 0.99
     """Discount of the value, used with ``use_value``."""
-    hindsight_ratio: float = 0.0
+    hindsight_ratio: float = 0.5
     """Share of sampled stretches that reward and value learn from with a goal that they
     went on to reach."""
     optimizer: OptimizerName = "icem"
     """How plans are searched; discrete skills always use the categorical CEM."""
-    horizon: int = 12
+    horizon: int = 8
     """Planned skills."""
     n_followed: int = 1
     """Planned skills that are carried out before the next search."""
-    surprise: float | None = 0.8
+    surprise: float | None = None
     """Deviation of a skill's outcome from its prediction beyond which a plan is given up
     [predicted standard deviations]; ``None`` for never."""
     surprise_duration: int = 1
@@ -120,13 +120,13 @@ class SkillArguments(RunArguments):
         "alpha=0.03",
     )
     """Fields of its configuration as ``name=value``."""
-    skill_updates_per_env_step: float = 0.125
+    skill_updates_per_env_step: float = 0.0625
     """Updates of the skills per environment step."""
     skill_batch_size: int = 80
     """Whole skills per update."""
     freeze_env_steps: int | None = 20_000
     """Environment steps after which skills stay as they are."""
-    model_updates_per_env_step: float = 0.2
+    model_updates_per_env_step: float = 0.1
     """Updates of the skill model and reward per environment step."""
     batch_size: int = 128
     """Transitions per update of reward and value."""

@@ -19,34 +19,36 @@ def _sac(n_steps: int, gamma: float) -> tuple[str, ...]:
 
 
 # Motion by force takes longer, and skills have to learn to steer first. Rewards are
-# sparse: where a plan does not come to the goal only a value tells whether it comes closer,
-# and without hindsight there would be little to learn it from. What skills do is uncertain
-# at every bend, and random skills after each surprise would lose too much time.
+# sparse: where a plan does not come to the goal only the value tells whether it comes closer.
 _POINT_MAZE = SkillArguments(
     env_id="PointMaze_UMaze-v3",
     control_interval=25,
     fixed_std=(0.5, 0.15, 12_000),
     sb_start_duration=12_000,
-    use_value=True,
     gamma=0.995,
-    hindsight_ratio=0.5,
     horizon=16,
-    surprise=None,
     hold=8,
     plan_from_env_steps=12_000,
     learner_options=_sac(n_steps=25, gamma=0.97),
+    skill_updates_per_env_step=0.125,
     skill_batch_size=32,
     freeze_env_steps=40_000,
+    model_updates_per_env_step=0.2,
 )
 
 # The longest ways are 19 cells, and nothing but the plan knows of them: it has to be as long.
 _LARGE_MAZE = SkillArguments(
     env_id="Maze2D-Large-v0",
     control_interval=15,
+    use_value=False,
+    hindsight_ratio=0.0,
     horizon=24,
+    surprise=0.8,
     plan_from_env_steps=12_000,
     learner_options=_sac(n_steps=15, gamma=0.93),
+    skill_updates_per_env_step=0.125,
     freeze_env_steps=40_000,
+    model_updates_per_env_step=0.2,
     buffer_size=20_000,
     total_env_steps=200_000,
 )
@@ -72,12 +74,17 @@ PRESETS = {
         control_interval=5,
         fixed_std=(0.7, 0.2, 6000),
         sb_start_duration=4000,
+        use_value=False,
+        hindsight_ratio=0.0,
         horizon=5,
+        surprise=0.8,
         warm_up_env_steps=1000,
         plan_from_env_steps=4000,
         learner_options=_sac(n_steps=5, gamma=0.9),
+        skill_updates_per_env_step=0.125,
         skill_batch_size=160,
         freeze_env_steps=12_000,
+        model_updates_per_env_step=0.2,
         total_env_steps=20_000,
         test_interval=5000,
         checkpoint_interval=5000,
