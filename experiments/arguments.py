@@ -190,7 +190,9 @@ def parse_arguments(
     words = list(sys.argv[1:] if command_line is None else command_line)
     default = _take_preset(words, kind, presets)
     text = _with_presets(description, presets)
-    return tyro.cli(kind, default=default, args=words, description=text)
+    return tyro.cli(
+        kind, prog=program_name(), default=default, args=words, description=text
+    )
 
 
 def parse_program(
@@ -222,12 +224,32 @@ def parse_program(
     )
     found = tyro.cli(
         both,
+        prog=program_name(),
         default=both(launch, default),
         args=words,
         description=_with_presets(description, presets),
         config=(tyro.conf.OmitArgPrefixes,),
     )
     return found.launch, found.run
+
+
+def program_words() -> list[str]:
+    """Tell what the interpreter was asked to run.
+
+    Returns:
+        A module behind ``-m``, or the name of a file.
+    """
+    module = sys.modules["__main__"].__spec__
+    return ["-m", module.name] if module is not None else [Path(sys.argv[0]).name]
+
+
+def program_name() -> str:
+    """Name the program as it is started, for its help and what it says of wrong words.
+
+    Returns:
+        For example ``python -m experiments.flat``.
+    """
+    return " ".join(["python", *program_words()])
 
 
 def _take_preset(words: list[str], kind: type[A], presets: Mapping[str, A]) -> A:

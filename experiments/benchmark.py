@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 import tyro
 
+from experiments.arguments import program_name
 from experiments.benchmarks.checkpoints import checkpoint_benchmarks
 from experiments.benchmarks.learners import learner_benchmarks
 from experiments.benchmarks.mazes import maze_benchmarks
@@ -77,7 +78,7 @@ def table(measurements: list[Measurement]) -> str:
 
 def main() -> None:
     """Read the command line, measure, print."""
-    arguments = tyro.cli(BenchmarkArguments, description=__doc__)
+    arguments = tyro.cli(BenchmarkArguments, prog=program_name(), description=__doc__)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     benchmarks = [b for name in arguments.groups for b in GROUPS[name]()]

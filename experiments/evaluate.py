@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tyro
 
+from experiments.arguments import program_name
 from experiments.results import measured
 from experiments.revisiting import RevisitArguments, revisit
 from experiments.run_folder import write_json
@@ -100,7 +101,7 @@ def _further(episodes: list[Episode], random_episodes: list[Episode]) -> dict[st
 
 def run() -> None:
     """Read the command line, evaluate, and print the table."""
-    arguments = tyro.cli(EvaluateArguments, description=__doc__)
+    arguments = tyro.cli(EvaluateArguments, prog=program_name(), description=__doc__)
     result = evaluate_trained(arguments)
     print(f"\n{result['env_id']}\n{table_of(result)}\n")
     print(f"evaluation      {result['output']}")

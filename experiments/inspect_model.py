@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tyro
 
+from experiments.arguments import program_name
 from experiments.figures import Album, check_model, draw_model, planner_of, study_agent
 from experiments.revisiting import RevisitArguments, revisit
 from experiments.run_folder import write_json
@@ -126,7 +127,7 @@ def _check_pictures(output: Path) -> None:
 
 def run() -> None:
     """Read the command line, look at the model, and print the table."""
-    arguments = tyro.cli(InspectArguments, description=__doc__)
+    arguments = tyro.cli(InspectArguments, prog=program_name(), description=__doc__)
     result = inspect_trained(arguments)
     print(f"\n{result['env_id']}, {result['decisions']} decisions in", end=" ")
     print(f"{result['episodes']} held-out episodes, seed {result['seed']}")

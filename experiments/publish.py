@@ -14,6 +14,7 @@ import tyro  # noqa: E402
 from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
+from experiments.arguments import program_name  # noqa: E402
 from experiments.comparison import usual_metric  # noqa: E402
 from experiments.past_runs import PastRun, read_past_run  # noqa: E402
 from experiments.training import main  # noqa: E402
@@ -111,7 +112,7 @@ def _row(result: dict[str, Any]) -> str:
 
 def run() -> None:
     """Read the command line, copy results, draw, write the page."""
-    arguments = tyro.cli(PublishArguments, description=__doc__)
+    arguments = tyro.cli(PublishArguments, prog=program_name(), description=__doc__)
     if not arguments.runs:
         raise RunFolderError("name at least one run folder")
     runs = sorted(

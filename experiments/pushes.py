@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
+from experiments.arguments import program_name
 from experiments.disturbances import disturb, pushes_figure
 from experiments.run_folder import command_line, versions, write_json
 from experiments.training import main
@@ -69,7 +70,7 @@ def table_of(rows: list[dict[str, Any]]) -> str:
 
 def run() -> None:
     """Read the command line, push, write numbers and picture, print the table."""
-    arguments = tyro.cli(PushArguments, description=__doc__)
+    arguments = tyro.cli(PushArguments, prog=program_name(), description=__doc__)
     disturbed = [
         disturb(
             place, arguments.pushes, arguments.length, arguments.seed, arguments.device

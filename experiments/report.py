@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from experiments.arguments import program_name
 from experiments.comparison import (
     Comparison,
     Method,
@@ -187,7 +188,7 @@ def _number(value: float) -> str:
 
 def run() -> None:
     """Read the command line, compare, write, and print the table."""
-    arguments = tyro.cli(ReportArguments, description=__doc__)
+    arguments = tyro.cli(ReportArguments, prog=program_name(), description=__doc__)
     runs = [read_past_run(folder) for folder in find_run_folders(arguments.runs)]
     comparison = compare(runs, arguments.metric, arguments.label)
     write_report(comparison, arguments.output)

@@ -13,7 +13,7 @@ from typing import Any
 import gin
 from torch.utils.tensorboard import SummaryWriter
 
-from experiments.arguments import RunArguments, as_plain
+from experiments.arguments import RunArguments, as_plain, program_words
 from layeredrl.errors import ConfigurationError, RunFolderError
 
 # What may change when a run is resumed: it does not touch what was learned so far.
@@ -236,6 +236,19 @@ def command_line() -> str:
     Returns:
         The command, without the path of the interpreter.
     """
-    module = sys.modules["__main__"].__spec__
-    program = ["-m", module.name] if module is not None else [Path(sys.argv[0]).name]
-    return shlex.join(["python", *program, *sys.argv[1:]])
+    return shlex.join(["python", *program_words(), *sys.argv[1:]])
+
+
+def python_command(*words: str) -> str:
+    """Write down a command for the interpreter that runs us, whose tools need not be on PATH.
+
+    Args:
+        *words: What follows the interpreter.
+
+    Returns:
+        The command, short where the interpreter lies below the working directory.
+    """
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    return shlex.join([str(python), *words])

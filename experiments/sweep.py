@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from experiments.arguments import RunArguments, parse_program
+from experiments.arguments import RunArguments, parse_program, program_name
 from experiments.comparison import METRICS, MetricName, usual_metric
 from experiments.past_runs import read_past_run
 from experiments.program import cores, without_flags
@@ -90,7 +90,7 @@ def run() -> None:
     """Read the command line, run the trials, write down and print what came of them."""
     words = sys.argv[1:]
     if not words or words[0] not in EXPERIMENTS:
-        tyro.cli(_Chosen, args=words[:1], description=__doc__)
+        tyro.cli(_Chosen, prog=program_name(), args=words[:1], description=__doc__)
     experiment = words.pop(0)
     presets = importlib.import_module(f"experiments.{experiment}").PRESETS
     sweep, arguments = parse_program(

@@ -15,7 +15,7 @@ from experiments.environments import make_vector_env
 from experiments.gin_settings import configure_gin
 from experiments.hyperparameters import write_hyperparameters
 from experiments.results import TimeCosts, describe_result, result_table
-from experiments.run_folder import RunFolder
+from experiments.run_folder import RunFolder, python_command
 from experiments.workers import remote_experience
 from layeredrl.collectors import (
     Collector,
@@ -97,10 +97,27 @@ def run_experiment(
         run = TrainedRun(folder, hierarchy, eval_env, eval_seed, result)
         draw(run)
         return run
+    except KeyboardInterrupt:
+        print(how_to_go_on(arguments, folder), file=sys.stderr)
+        raise
     finally:
         folder.close()
         env.close()
         eval_env.close()
+
+
+def how_to_go_on(arguments: RunArguments, folder: RunFolder) -> str:
+    """Say how an interrupted run goes on.
+
+    Args:
+        arguments: Its arguments.
+        folder: Its folder.
+
+    Returns:
+        A line of text.
+    """
+    flags = "--resume in place of --overwrite" if arguments.overwrite else "--resume"
+    return f"{folder.path} keeps the run: the same command with {flags} goes on with it"
 
 
 def run_and_report(
@@ -126,7 +143,8 @@ def run_and_report(
     print(f"run folder      {folder}")
     for figure in sorted(folder.glob("*.png")):
         print(f"{figure.stem.replace('_', ' '):<16}{figure}")
-    print(f"TensorBoard     tensorboard --logdir {folder}")
+    board = python_command("-m", "tensorboard.main", "--logdir", str(folder))
+    print(f"TensorBoard     {board}")
     return finished
 
 

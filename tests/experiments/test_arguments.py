@@ -1,8 +1,16 @@
 import dataclasses
+import sys
+from types import SimpleNamespace
 
 import pytest
 
-from experiments.arguments import RunArguments, as_plain, parse_arguments
+from experiments.arguments import (
+    LaunchArguments,
+    RunArguments,
+    as_plain,
+    parse_arguments,
+    parse_program,
+)
 from experiments.planner import PRESETS, PlannerArguments
 from layeredrl.errors import ConfigurationError
 
@@ -84,3 +92,15 @@ def test_arguments_are_written_as_plain_values(tmp_path):
     assert plain["run_dir"] == str(tmp_path)
     assert plain["state_keys"] == ["achieved_goal"]
     assert set(plain) == {f.name for f in dataclasses.fields(PlannerArguments)}
+
+
+def test_what_it_says_of_wrong_words_names_the_program_as_it_is_started(
+    monkeypatch, capsys
+):
+    module = SimpleNamespace(name="experiments.planner")
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", module)
+    for word in ("--help", "--horizn"):
+        with pytest.raises(SystemExit):
+            parse_program(PlannerArguments, PRESETS, "", LaunchArguments(), [word])
+        captured = capsys.readouterr()
+        assert "python -m experiments.planner" in captured.out + captured.err

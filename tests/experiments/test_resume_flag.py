@@ -53,6 +53,24 @@ def test_interrupted_and_resumed_equals_one_run(env_id, tmp_path, monkeypatch):
     assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
 
 
+@pytest.mark.parametrize(
+    "overwrite, flags",
+    [(False, "--resume"), (True, "--resume in place of --overwrite")],
+)
+def test_an_interrupted_run_says_how_it_goes_on(
+    overwrite, flags, tmp_path, monkeypatch, capsys
+):
+    def interrupted(self, *args, **kwargs):
+        raise KeyboardInterrupt
+
+    place = tmp_path / "run"
+    monkeypatch.setattr(Collector, "collect", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(dataclasses.replace(TINY, run_dir=place, overwrite=overwrite))
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(str(place)) and f"with {flags} goes on" in said
+
+
 @pytest.mark.slow
 def test_resuming_what_is_finished_evaluates_again(tmp_path):
     small = dataclasses.replace(

@@ -1,10 +1,11 @@
 import json
 import shlex
+import subprocess
 
 import pytest
 
 from experiments.arguments import RunArguments
-from experiments.run_folder import RunFolder, command_line, versions
+from experiments.run_folder import RunFolder, command_line, python_command, versions
 from layeredrl.errors import RunFolderError
 
 
@@ -59,3 +60,14 @@ def test_the_command_can_be_given_to_a_shell_again(monkeypatch):
     options = ["--learner-options", "learning_rate=1e-3 -> 1e-4 in 60000"]
     monkeypatch.setattr("sys.argv", ["run.py", *options])
     assert shlex.split(command_line())[-2:] == options
+
+
+def test_commands_for_this_interpreter_can_be_given_to_a_shell(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    told = python_command("-c", "print('here')")
+    found = subprocess.run(told, shell=True, capture_output=True, text=True)
+    assert found.stdout == "here\n"
+    monkeypatch.setattr("sys.executable", str(tmp_path / ".venv" / "bin" / "python"))
+    assert python_command("-m", "tensorboard.main") == (
+        ".venv/bin/python -m tensorboard.main"
+    )
