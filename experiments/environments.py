@@ -13,6 +13,7 @@ from layeredrl.errors import ConfigurationError, MissingExtraError
 
 # Imported for the environments they register, where they are installed.
 _PACKAGES = ("layeredrl.envs", "gymnasium_robotics")
+_INSTALL = "pip install 'layeredrl[envs]' brings the robots"
 
 
 def make_vector_env(
@@ -37,11 +38,15 @@ def make_vector_env(
         ConfigurationError: If there is no such environment; names the nearest ones.
         MissingExtraError: If a package that it needs is not installed.
     """
-    register_environments()
-    known_id = env_id.partition(":")[2] or env_id
-    if ":" not in env_id and env_id not in gym.registry:
-        near = difflib.get_close_matches(known_id, gym.registry, n=3)
+    missing = register_environments()
+    module, _, env_id = env_id.rpartition(":")
+    if module:
+        _import(module)
+    if env_id not in gym.registry:
+        near = difflib.get_close_matches(env_id, gym.registry, n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else ""
+        if missing:
+            hint += f" Those of {', '.join(missing)} are missing: {_INSTALL}"
         raise ConfigurationError(f"there is no environment {env_id!r}{hint}")
     try:
         spec = gym.spec(env_id)
@@ -64,8 +69,7 @@ def make_vector_env(
         )
     except gym.error.DependencyNotInstalled as error:
         raise MissingExtraError(
-            f"{env_id} needs a package that is not installed ({error}); "
-            "pip install 'layeredrl[envs]' brings the robots"
+            f"{env_id} needs a package that is not installed ({error}); {_INSTALL}"
         ) from error
     except TypeError as error:
         raise ConfigurationError(
@@ -73,13 +77,29 @@ def make_vector_env(
         ) from error
 
 
-def register_environments() -> None:
-    """Register what the installed packages offer."""
+def _import(module: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"cannot import {module!r}, which is to bring the environment: {error}"
+        ) from error
+
+
+def register_environments() -> list[str]:
+    """Register what the installed packages offer.
+
+    Returns:
+        Packages that are not installed.
+    """
+    missing = []
     for name in _PACKAGES:
         try:
             module = importlib.import_module(name)
         except ModuleNotFoundError as error:
             if error.name is None or not error.name.startswith(name.split(".")[0]):
                 raise
+            missing.append(name)
             continue
         gym.register_envs(module)
+    return missing

@@ -1,6 +1,7 @@
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
+from experiments import environments
 from experiments.environments import make_vector_env
 from layeredrl.envs import Maze2DVectorEnv
 from layeredrl.errors import ConfigurationError
@@ -28,6 +29,30 @@ def test_keyword_arguments_reach_the_environment():
 def test_an_unknown_id_names_near_ones():
     with pytest.raises(ConfigurationError, match="Maze2D-Medium-v0"):
         make_vector_env("Maze2D-Medum-v0", 1, {})
+
+
+def test_without_the_robots_it_says_how_to_get_them(monkeypatch):
+    monkeypatch.setattr(environments, "_PACKAGES", ("no_robots_here",))
+    with pytest.raises(ConfigurationError, match="no_robots_here.*pip install"):
+        make_vector_env("FetchReachDens-v4", 1, {})
+
+
+def test_the_module_of_an_environment_is_imported(tmp_path, monkeypatch):
+    (tmp_path / "brings_one.py").write_text(
+        "import gymnasium as gym\n"
+        "from gymnasium.envs.classic_control import PendulumEnv\n"
+        "gym.register('Brought-v0', PendulumEnv, max_episode_steps=5)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    env = make_vector_env("brings_one:Brought-v0", 2, {})
+    assert env.num_envs == 2
+    env.close()
+
+
+@pytest.mark.parametrize("module", ["nowhere", "layeredrl.nowhere"])
+def test_a_module_that_is_not_there_is_named(module):
+    with pytest.raises(ConfigurationError, match=f"cannot import '{module}'"):
+        make_vector_env(f"{module}:Pendulum-v1", 1, {})
 
 
 def test_an_unknown_argument_is_named():
