@@ -253,7 +253,12 @@ def program_name() -> str:
 
 
 def _take_preset(words: list[str], kind: type[A], presets: Mapping[str, A]) -> A:
-    """Take ``--preset NAME`` out of the words; return the defaults."""
+    """Take ``--preset NAME`` or ``--preset=NAME`` out; return the defaults."""
+    words[:] = (
+        part
+        for word in words
+        for part in (word.split("=", 1) if word.startswith("--preset=") else [word])
+    )
     if "--preset" not in words:
         return kind()
     at = words.index("--preset")

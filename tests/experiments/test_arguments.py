@@ -26,6 +26,7 @@ def test_defaults_are_written_once():
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_presets_set_defaults_that_the_command_line_overrides(name):
     assert parse("--preset", name) == PRESETS[name]
+    assert parse(f"--preset={name}") == PRESETS[name]
     changed = parse("--seed", "7", "--preset", name, "--horizon", "3")
     assert changed == dataclasses.replace(PRESETS[name], seed=7, horizon=3)
 
@@ -35,6 +36,8 @@ def test_unknown_preset_names_the_known_ones():
         parse("--preset", "nope")
     with pytest.raises(ConfigurationError):
         parse("--preset")
+    with pytest.raises(ConfigurationError, match="nope"):
+        parse("--preset=nope")
 
 
 def test_a_typo_ends_with_the_right_name(capsys):

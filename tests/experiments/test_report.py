@@ -178,6 +178,7 @@ def test_commands_tell_experiment_and_preset():
     assert experiment_of({}, {}) is preset_in("") is None
     assert preset_in(command) == "a"
     assert preset_in("python -m experiments.flat --preset") is None
+    assert preset_in("python -m experiments.flat --seed 1 --preset=b") == "b"
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
