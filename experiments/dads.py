@@ -24,6 +24,7 @@ PRESETS = {
         skill_batch_size=500,
         learner_options=("hidden_sizes=(64, 64)", "lr=1e-3", "alpha=0.03"),
         buffer_size=60_000,
+        surprise=None,
         skill_updates_per_env_step=0.125,
         model_updates_per_env_step=0.2,
     )

@@ -73,7 +73,7 @@ class SkillArguments(RunArguments):
     """Planned skills."""
     n_followed: int = 1
     """Planned skills that are carried out before the next search."""
-    surprise: float | None = None
+    surprise: float | None = 0.8
     """Deviation of a skill's outcome from its prediction beyond which a plan is given up
     [predicted standard deviations]; ``None`` for never."""
     surprise_duration: int = 1

@@ -20,6 +20,7 @@ def _sac(n_steps: int, gamma: float) -> tuple[str, ...]:
 
 # Motion by force takes longer, and skills have to learn to steer first. Rewards are
 # sparse: where a plan does not come to the goal only the value tells whether it comes closer.
+# Outcomes are uncertain wherever there is speed, and a random skill after each would cost much.
 _POINT_MAZE = SkillArguments(
     env_id="PointMaze_UMaze-v3",
     control_interval=25,
@@ -27,6 +28,7 @@ _POINT_MAZE = SkillArguments(
     sb_start_duration=12_000,
     gamma=0.995,
     horizon=16,
+    surprise=None,
     hold=8,
     plan_from_env_steps=12_000,
     learner_options=_sac(n_steps=25, gamma=0.97),
@@ -43,7 +45,6 @@ _LARGE_MAZE = SkillArguments(
     use_value=False,
     hindsight_ratio=0.0,
     horizon=24,
-    surprise=0.8,
     plan_from_env_steps=12_000,
     learner_options=_sac(n_steps=15, gamma=0.93),
     skill_updates_per_env_step=0.125,
@@ -77,7 +78,6 @@ PRESETS = {
         use_value=False,
         hindsight_ratio=0.0,
         horizon=5,
-        surprise=0.8,
         warm_up_env_steps=1000,
         plan_from_env_steps=4000,
         learner_options=_sac(n_steps=5, gamma=0.9),
