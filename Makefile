@@ -25,7 +25,7 @@ $(INSTALLED): setup.cfg setup.py constraints.txt
 	$(PIP) -e '.[envs,distributed,dev]'
 	touch $@
 
-demo: $(INSTALLED)  ## Learn skills and plan with them through a maze (about six minutes).
+demo: $(INSTALLED)  ## Learn skills and plan with them through a maze (about five minutes).
 	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.splates --preset maze-medium --seed 0 --run-dir runs/demo --overwrite
 
 demo-arm: $(INSTALLED)  ## Learn a model of a robot arm and plan with it (about a minute).
