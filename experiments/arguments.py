@@ -254,20 +254,17 @@ def program_name() -> str:
 
 def _take_preset(words: list[str], kind: type[A], presets: Mapping[str, A]) -> A:
     """Take ``--preset NAME`` or ``--preset=NAME`` out; return the defaults."""
-    words[:] = (
-        part
-        for word in words
-        for part in (word.split("=", 1) if word.startswith("--preset=") else [word])
-    )
-    if "--preset" not in words:
+    is_flag = [word.partition("=")[0] == "--preset" for word in words]
+    if not any(is_flag):
         return kind()
-    at = words.index("--preset")
-    name = words[at + 1] if at + 1 < len(words) else ""
+    at = is_flag.index(True)
+    _, has_name, name = words.pop(at).partition("=")
+    if not has_name:
+        name = words.pop(at) if at < len(words) else ""
     if name not in presets:
         raise ConfigurationError(
             f"there is no preset {name!r}; there are {sorted(presets)}"
         )
-    del words[at : at + 2]
     return presets[name]
 
 

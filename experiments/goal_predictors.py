@@ -20,19 +20,6 @@ from layeredrl.utils.schedules import LinearSchedule
 from layeredrl.utils.spaces import ObservationLayout
 
 
-def hindsight_options(ratio: float, env: VectorEnv) -> dict[str, Any]:
-    """Describe hindsight as an argument of a predictor.
-
-    Args:
-        ratio: Share of sampled stretches that are relabelled; 0 for none.
-        env: A goal-based environment.
-
-    Returns:
-        The argument, if there is one.
-    """
-    return {"hindsight": hindsight_for(env, ratio=ratio)} if ratio else {}
-
-
 class GoalArguments(Protocol):
     """What arguments say of the predictor of a goal-based environment."""
 
@@ -56,6 +43,10 @@ class GoalArguments(Protocol):
     def gamma(self) -> float:
         """Discount of the value."""
 
+    @property
+    def hindsight_ratio(self) -> float:
+        """Share of sampled stretches that are relabelled; 0 for none."""
+
 
 def goal_predictor(
     arguments: GoalArguments,
@@ -78,6 +69,8 @@ def goal_predictor(
         SpaceError: If the environment is not goal-based, or has no such observations.
     """
     default = get_default_predictor_factory(env, 0)
+    if arguments.hindsight_ratio:
+        options["hindsight"] = hindsight_for(env, ratio=arguments.hindsight_ratio)
     layout = ObservationLayout.of(goal_observation_space(env))
     state = _state_columns(arguments, layout)
     goal = tuple(layout.columns_of("desired_goal"))

@@ -212,10 +212,8 @@ def _word_after(name: str, command: str) -> str | None:
         words = shlex.split(command)
     except ValueError:  # words were joined by blanks, quotes of the shell are gone
         words = command.split()
-    told = [
-        word.removeprefix(f"{name}=") for word in words if word.startswith(f"{name}=")
-    ]
-    if told:
-        return told[0]
-    at = words.index(name) + 1 if name in words else len(words)
-    return words[at] if at < len(words) else None
+    for at, word in enumerate(words, 1):
+        flag, has_value, value = word.partition("=")
+        if flag == name:
+            return value if has_value else next(iter(words[at:]), None)
+    return None

@@ -10,7 +10,7 @@ from gymnasium.vector import VectorEnv
 
 from experiments.arguments import RunArguments
 from experiments.figures import draw_planner_run
-from experiments.goal_predictors import goal_predictor, hindsight_options
+from experiments.goal_predictors import goal_predictor
 from experiments.program import run_program
 from experiments.search_methods import OptimizerName, choose_planner
 from experiments.training import TrainedRun, main, run_and_report
@@ -186,10 +186,7 @@ def choose_predictor(arguments: PlannerArguments, env: VectorEnv) -> PredictorFa
         flat = get_flat_predictor_factory(arguments.n_models, arguments.use_value)
         return _with_options(flat, gamma=arguments.gamma)
     model = EnsembleConfig(n_models=arguments.n_models)
-    options = hindsight_options(arguments.hindsight_ratio, env)
-    return goal_predictor(
-        arguments, env, partial(ProbabilisticEnsemble, config=model), **options
-    )
+    return goal_predictor(arguments, env, partial(ProbabilisticEnsemble, config=model))
 
 
 def refuse_goal_options(arguments: PlannerArguments, because: str) -> None:

@@ -10,6 +10,20 @@ from layeredrl.levels import Exploration, LearningSchedule
 from layeredrl.utils.schedules import LinearSchedule, Schedule
 
 
+def sac_options(n_steps: int, gamma: float) -> tuple[str, ...]:
+    """Describe the usual learner for skills of some length.
+
+    Args:
+        n_steps: Rewards per return; as many as a skill has decisions.
+        gamma: Discount per environment step.
+
+    Returns:
+        Fields of its configuration as ``name=value``.
+    """
+    sizes = ("hidden_sizes=(64, 64)", "lr=1e-3")
+    return (*sizes, f"n_steps={n_steps}", f"gamma={gamma}", "alpha=0.03")
+
+
 @dataclass(frozen=True)
 class SkillArguments(RunArguments):
     """Arguments of a planner over skills."""
@@ -112,13 +126,7 @@ class SkillArguments(RunArguments):
     """Noise on planned skills while training, in half ranges."""
     learner: LearnerName = "sac"
     """How skills learn, off-policy."""
-    learner_options: tuple[str, ...] = (
-        "hidden_sizes=(64, 64)",
-        "lr=1e-3",
-        "n_steps=10",
-        "gamma=0.9",
-        "alpha=0.03",
-    )
+    learner_options: tuple[str, ...] = sac_options(n_steps=10, gamma=0.9)
     """Fields of its configuration as ``name=value``."""
     skill_updates_per_env_step: float = 0.0625
     """Updates of the skills per environment step."""

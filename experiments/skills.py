@@ -6,7 +6,7 @@ from functools import partial
 
 from gymnasium.vector import VectorEnv
 
-from experiments.goal_predictors import falling_rate, goal_predictor, hindsight_options
+from experiments.goal_predictors import falling_rate, goal_predictor
 from experiments.search_methods import choose_planner
 from experiments.skill_arguments import SkillArguments
 from layeredrl.errors import ConfigurationError
@@ -124,5 +124,4 @@ def skill_predictor(arguments: SkillArguments, env: VectorEnv) -> PredictorFacto
         partial(ProbabilisticEnsemble, partial_net=dynamics, config=model),
         model_lr=falling_rate(arguments.model_lr, arguments.total_env_steps),
         delta_standardizer=arguments.whiten,
-        **hindsight_options(arguments.hindsight_ratio, env),
     )

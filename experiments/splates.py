@@ -6,17 +6,10 @@ from gymnasium.vector import VectorEnv
 
 from experiments.figures import draw_skill_run
 from experiments.program import run_program
-from experiments.skill_arguments import SkillArguments
+from experiments.skill_arguments import SkillArguments, sac_options
 from experiments.skills import planner_level
 from experiments.training import main, run_and_report
 from layeredrl.levels import Level, SPlaTESLevel
-
-
-def _sac(n_steps: int, gamma: float) -> tuple[str, ...]:
-    """The usual learner, for skills of another length."""
-    sizes = ("hidden_sizes=(64, 64)", "lr=1e-3")
-    return (*sizes, f"n_steps={n_steps}", f"gamma={gamma}", "alpha=0.03")
-
 
 # Motion by force takes longer, and skills have to learn to steer first. Rewards are
 # sparse: where a plan does not come to the goal only the value tells whether it comes closer.
@@ -31,7 +24,7 @@ _POINT_MAZE = SkillArguments(
     surprise=None,
     hold=8,
     plan_from_env_steps=12_000,
-    learner_options=_sac(n_steps=25, gamma=0.97),
+    learner_options=sac_options(n_steps=25, gamma=0.97),
     skill_updates_per_env_step=0.125,
     skill_batch_size=32,
     freeze_env_steps=40_000,
@@ -46,7 +39,7 @@ _LARGE_MAZE = SkillArguments(
     hindsight_ratio=0.0,
     horizon=24,
     plan_from_env_steps=12_000,
-    learner_options=_sac(n_steps=15, gamma=0.93),
+    learner_options=sac_options(n_steps=15, gamma=0.93),
     skill_updates_per_env_step=0.125,
     freeze_env_steps=40_000,
     model_updates_per_env_step=0.2,
@@ -80,7 +73,7 @@ PRESETS = {
         horizon=5,
         warm_up_env_steps=1000,
         plan_from_env_steps=4000,
-        learner_options=_sac(n_steps=5, gamma=0.9),
+        learner_options=sac_options(n_steps=5, gamma=0.9),
         skill_updates_per_env_step=0.125,
         skill_batch_size=160,
         freeze_env_steps=12_000,
