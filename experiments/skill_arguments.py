@@ -100,7 +100,7 @@ class SkillArguments(RunArguments):
     """Candidate sequences per iteration in tests and evaluation."""
     n_eval_iterations: int = 3
     """Iterations per plan in tests and evaluation."""
-    n_refinements: int = 8
+    n_refinements: int = 5
     """Gradient steps of the best plan after the search. Discrete skills and
     ``--known-reward``, which has no gradient, do without them."""
     n_eval_refinements: int = 10
@@ -134,7 +134,7 @@ class SkillArguments(RunArguments):
     """Whole skills per update."""
     freeze_env_steps: int | None = 20_000
     """Environment steps after which skills stay as they are."""
-    model_updates_per_env_step: float = 0.1
+    model_updates_per_env_step: float = 0.08
     """Updates of the skill model and reward per environment step."""
     batch_size: int = 128
     """Transitions per update of reward and value."""

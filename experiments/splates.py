@@ -11,10 +11,18 @@ from experiments.skills import planner_level
 from experiments.training import main, run_and_report
 from layeredrl.levels import Level, SPlaTESLevel
 
+# The medium maze does with fewer updates than this.
+_THOROUGH = SkillArguments(
+    n_refinements=8,
+    skill_updates_per_env_step=0.125,
+    model_updates_per_env_step=0.2,
+)
+
 # Motion by force takes longer, and skills have to learn to steer first. Rewards are
 # sparse: where a plan does not come to the goal only the value tells whether it comes closer.
 # Outcomes are uncertain wherever there is speed, and a random skill after each would cost much.
-_POINT_MAZE = SkillArguments(
+_POINT_MAZE = replace(
+    _THOROUGH,
     env_id="PointMaze_UMaze-v3",
     control_interval=25,
     fixed_std=(0.5, 0.15, 12_000),
@@ -25,14 +33,13 @@ _POINT_MAZE = SkillArguments(
     hold=8,
     plan_from_env_steps=12_000,
     learner_options=sac_options(n_steps=25, gamma=0.97),
-    skill_updates_per_env_step=0.125,
     skill_batch_size=32,
     freeze_env_steps=40_000,
-    model_updates_per_env_step=0.2,
 )
 
 # The longest ways are 19 cells, and nothing but the plan knows of them: it has to be as long.
-_LARGE_MAZE = SkillArguments(
+_LARGE_MAZE = replace(
+    _THOROUGH,
     env_id="Maze2D-Large-v0",
     control_interval=15,
     use_value=False,
@@ -40,9 +47,7 @@ _LARGE_MAZE = SkillArguments(
     horizon=24,
     plan_from_env_steps=12_000,
     learner_options=sac_options(n_steps=15, gamma=0.93),
-    skill_updates_per_env_step=0.125,
     freeze_env_steps=40_000,
-    model_updates_per_env_step=0.2,
     buffer_size=20_000,
     total_env_steps=200_000,
 )
@@ -62,7 +67,8 @@ PRESETS = {
         total_env_steps=200_000,
     ),
     # Episodes are short, and so are skills.
-    "fetch-reach": SkillArguments(
+    "fetch-reach": replace(
+        _THOROUGH,
         env_id="FetchReachDense-v4",
         skill_dim=3,
         control_interval=5,
@@ -74,10 +80,8 @@ PRESETS = {
         warm_up_env_steps=1000,
         plan_from_env_steps=4000,
         learner_options=sac_options(n_steps=5, gamma=0.9),
-        skill_updates_per_env_step=0.125,
         skill_batch_size=160,
         freeze_env_steps=12_000,
-        model_updates_per_env_step=0.2,
         total_env_steps=20_000,
         test_interval=5000,
         checkpoint_interval=5000,
