@@ -5,6 +5,7 @@ import importlib
 from typing import Any
 
 import gymnasium as gym
+from farama_notifications import notifications
 from gymnasium.vector import VectorEnv
 
 from layeredrl.collectors import EpisodeReplay
@@ -93,6 +94,8 @@ def register_environments() -> list[str]:
         Packages that are not installed.
     """
     missing = []
+    # At every start the robots tell, before all else, that rewards of Adroit hands changed.
+    notifications.pop("gymnasium_robotics", None)
     for name in _PACKAGES:
         try:
             module = importlib.import_module(name)

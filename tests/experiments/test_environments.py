@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
@@ -35,6 +38,14 @@ def test_without_the_robots_it_says_how_to_get_them(monkeypatch):
     monkeypatch.setattr(environments, "_PACKAGES", ("no_robots_here",))
     with pytest.raises(ConfigurationError, match="no_robots_here.*pip install"):
         make_vector_env("FetchReachDens-v4", 1, {})
+
+
+def test_robots_do_not_speak_first():
+    code = "from experiments.environments import register_environments as r; print(r())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "Adroit" not in done.stderr
 
 
 def test_the_module_of_an_environment_is_imported(tmp_path, monkeypatch):
