@@ -39,7 +39,7 @@ EXPERIMENTS: dict[str, tuple[type[RunArguments], Build]] = {
     "memory": (memory.MemoryArguments, _planning(memory.choose_predictor)),
     "pixels": (pixels.PixelArguments, _planning(pixels.choose_predictor)),
     "subgoals": (subgoals.SubgoalArguments, subgoals.build_levels),
-    "splates": (SkillArguments, splates.build_levels),
+    "splates": (splates.SPlaTESArguments, splates.build_levels),
     "dads": (SkillArguments, dads.build_levels),
 }
 

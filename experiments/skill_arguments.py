@@ -52,10 +52,6 @@ class SkillArguments(RunArguments):
     """Other skills that a skill is held against."""
     clip: float = 4.0
     """Largest absolute score [nats]."""
-    potential_differences: bool = False
-    """Whether payment is spread over the skill."""
-    n_value_samples: int = 4
-    """Skills over which the value at the end of a skill is averaged."""
     relabel_ratio: float = 0.8
     """Share of sampled skills that are learned from as if another had been asked for."""
     sb_start_duration: int = 8000

@@ -1,6 +1,6 @@
 """Plan with skills that are predictable as a whole and correct themselves (SPlaTES)."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gymnasium.vector import VectorEnv
 
@@ -11,8 +11,19 @@ from experiments.skills import planner_level
 from experiments.training import main, run_and_report
 from layeredrl.levels import Level, SPlaTESLevel
 
+
+@dataclass(frozen=True)
+class SPlaTESArguments(SkillArguments):
+    """Arguments of a planner over skills that are predictable as a whole."""
+
+    potential_differences: bool = False
+    """Whether payment is spread over the skill."""
+    n_value_samples: int = 4
+    """Skills over which the value at the end of a skill is averaged."""
+
+
 # The medium maze does with fewer updates than this.
-_THOROUGH = SkillArguments(
+_THOROUGH = SPlaTESArguments(
     n_refinements=8,
     skill_updates_per_env_step=0.125,
     model_updates_per_env_step=0.2,
@@ -53,7 +64,7 @@ _LARGE_MAZE = replace(
 )
 
 PRESETS = {
-    "maze-medium": SkillArguments(),
+    "maze-medium": SPlaTESArguments(),
     "maze-large": _LARGE_MAZE,
     "maze-giant": replace(
         _LARGE_MAZE, env_id="Maze2D-Giant-v0", horizon=36, total_env_steps=300_000
@@ -89,7 +100,7 @@ PRESETS = {
 }
 
 
-def build_levels(arguments: SkillArguments, env: VectorEnv) -> list[Level]:
+def build_levels(arguments: SPlaTESArguments, env: VectorEnv) -> list[Level]:
     """Describe planner and skills.
 
     Args:
@@ -110,10 +121,10 @@ def build_levels(arguments: SkillArguments, env: VectorEnv) -> list[Level]:
 
 def run() -> None:
     """Read the command line and run the experiment."""
-    run_program("splates", SkillArguments, PRESETS, str(__doc__), _run_one)
+    run_program("splates", SPlaTESArguments, PRESETS, str(__doc__), _run_one)
 
 
-def _run_one(arguments: SkillArguments) -> None:
+def _run_one(arguments: SPlaTESArguments) -> None:
     run_and_report(
         "splates",
         arguments,

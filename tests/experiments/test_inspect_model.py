@@ -19,7 +19,7 @@ KINDS = {
     "pixels": pixels.PixelArguments(
         **FEW, **SHORT | {"env_kwargs": ("pixels=True", "max_episode_steps=6")}
     ),
-    "splates": splates.SkillArguments(
+    "splates": splates.SPlaTESArguments(
         n_eval_candidates=8, n_eval_iterations=1, **SHORT, **FEW
     ),
     "subgoals": subgoals.SubgoalArguments(

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import sys
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -15,7 +16,7 @@ from layeredrl.hierarchies import Hierarchy
 from layeredrl.optimizers import Refined
 from tests.experiments.finished_runs import check_learned
 
-TINY = SkillArguments(
+SIZES = SkillArguments(
     env_kwargs=("max_episode_steps=25",),
     n_envs=2,
     total_env_steps=120,
@@ -40,6 +41,7 @@ TINY = SkillArguments(
     n_eval_episodes=2,
     n_eval_envs=2,
 )
+TINY = splates.SPlaTESArguments(**vars(SIZES))
 VARIANTS = {
     "splates": (splates, {}),
     "spread": (splates, {"potential_differences": True, "whiten": True}),
@@ -68,7 +70,8 @@ MODULES = {"splates": splates, "dads": dads}
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_each_variant_runs_and_can_be_loaded(variant, tmp_path):
     module, options = VARIANTS[variant]
-    arguments = dataclasses.replace(TINY, run_dir=tmp_path / "run", **options)
+    sizes = TINY if module is splates else SIZES
+    arguments = dataclasses.replace(sizes, run_dir=tmp_path / "run", **options)
     run_and_report(
         variant,
         arguments,
@@ -94,6 +97,13 @@ def check_drawn(folder):
     numbers = json.loads((folder / "result.json").read_text())["diagnostics"]
     assert numbers["error_1"] > 0.0 and 0.0 <= numbers["coverage_90_H"] <= 1.0
     assert "result.diagnostics/error_1" in events.Tags()["scalars"]
+
+
+def test_dads_does_not_take_what_only_splates_has(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["dads", "--potential-differences"])
+    with pytest.raises(SystemExit):
+        dads.run()
+    assert "--potential-differences" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -124,7 +134,7 @@ def test_plans_are_refined_where_they_can_be(changes, is_refined):
 
 
 def test_a_planner_over_skills_without_memory_of_steps_keeps_its_skills():
-    arguments = dataclasses.replace(TINY, plan_from_env_steps=0, surprise=None)
+    arguments = dataclasses.replace(SIZES, plan_from_env_steps=0, surprise=None)
     env = make_vector_env(arguments.env_id, 2, {})
     obs, _ = env.reset(seed=0)
     hierarchy = Hierarchy(dads.build_levels(arguments, env), env)
