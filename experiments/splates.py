@@ -63,6 +63,28 @@ _LARGE_MAZE = replace(
     total_env_steps=200_000,
 )
 
+# Episodes are short, and so are skills: a hand moves by up to 0.2 m in five decisions, and
+# where skills repel each other over longer distances only the longest ones are left.
+_FETCH = replace(
+    _THOROUGH,
+    env_id="FetchReachDense-v4",
+    skill_dim=3,
+    control_interval=5,
+    fixed_std=(0.2, 0.05, 6000),
+    sb_start_duration=4000,
+    gamma=0.95,
+    horizon=5,
+    surprise=None,
+    warm_up_env_steps=1000,
+    plan_from_env_steps=4000,
+    learner_options=sac_options(n_steps=5, gamma=0.9),
+    skill_batch_size=160,
+    freeze_env_steps=12_000,
+    total_env_steps=20_000,
+    test_interval=5000,
+    checkpoint_interval=5000,
+)
+
 PRESETS = {
     "maze-medium": SPlaTESArguments(),
     "maze-large": _LARGE_MAZE,
@@ -77,26 +99,7 @@ PRESETS = {
         buffer_size=20_000,
         total_env_steps=200_000,
     ),
-    # Episodes are short, and so are skills.
-    "fetch-reach": replace(
-        _THOROUGH,
-        env_id="FetchReachDense-v4",
-        skill_dim=3,
-        control_interval=5,
-        fixed_std=(0.7, 0.2, 6000),
-        sb_start_duration=4000,
-        use_value=False,
-        hindsight_ratio=0.0,
-        horizon=5,
-        warm_up_env_steps=1000,
-        plan_from_env_steps=4000,
-        learner_options=sac_options(n_steps=5, gamma=0.9),
-        skill_batch_size=160,
-        freeze_env_steps=12_000,
-        total_env_steps=20_000,
-        test_interval=5000,
-        checkpoint_interval=5000,
-    ),
+    "fetch-reach": _FETCH,
 }
 
 
