@@ -108,7 +108,7 @@ def compare(
         ConfigurationError: If runs are of different tasks, the task has no such metric, a
             seed counts twice, or a label fits no run.
     """
-    task = _one_task(runs)
+    task = one_task(runs)
     key = METRICS[metric] if metric is not None else usual_metric(runs)
     lacking = [str(run.folder) for run in runs if run.score(key) is None]
     if lacking:
@@ -136,14 +136,25 @@ def usual_metric(runs: Sequence[PastRun]) -> str:
     return "success_last" if knows_success else "return_mean"
 
 
-def _one_task(runs: Sequence[PastRun]) -> str:
+def one_task(runs: Sequence[PastRun]) -> str:
+    """Tell what all runs are of.
+
+    Args:
+        runs: Runs, at least one.
+
+    Returns:
+        The environment with its arguments.
+
+    Raises:
+        ConfigurationError: If they are of different tasks.
+    """
     tasks: dict[str, Path] = {}
     for run in runs:
         tasks.setdefault(run.task, run.folder)
     if len(tasks) > 1:
         listed = "; ".join(f"{task} in {folder}" for task, folder in tasks.items())
         raise ConfigurationError(
-            f"these runs are of {len(tasks)} tasks, a report compares methods on one: "
+            f"these runs are of {len(tasks)} tasks, only those of one go together: "
             f"{listed}"
         )
     return next(iter(tasks))

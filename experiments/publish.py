@@ -1,7 +1,8 @@
 """Put finished runs of one task, one per seed, beside the documentation."""
 
-import shutil
+import shlex
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,10 +16,13 @@ from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 from experiments.arguments import program_name  # noqa: E402
-from experiments.comparison import usual_metric  # noqa: E402
+from experiments.comparison import one_task, usual_metric  # noqa: E402
 from experiments.past_runs import PastRun, read_past_run  # noqa: E402
+from experiments.run_folder import write_json, write_text  # noqa: E402
 from experiments.training import main  # noqa: E402
-from layeredrl.errors import RunFolderError  # noqa: E402
+from layeredrl.errors import ConfigurationError, RunFolderError  # noqa: E402
+
+_RUNS = "runs"
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def page_of(name: str, runs: list[PastRun]) -> str:
     ]
     lines += [_row(run.result) for run in runs]
     lines += ["", f"![Periodic tests and evaluation]({name}.png)", "", "Commands:", ""]
-    lines += ["```", *(run.result["command"] for run in runs), "```", ""]
+    lines += ["```", *(portable(run.result["command"]) for run in runs), "```", ""]
     versions = runs[0].result["versions"]
     listed = ", ".join(f"{key} {value}" for key, value in versions.items())
     lines += [f"Made with: {listed}.", ""]
@@ -110,6 +114,37 @@ def _row(result: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def portable(command: str) -> str:
+    """Leave the places of one machine out of a command.
+
+    Args:
+        command: As in ``result.json``.
+
+    Returns:
+        The same, with what is below a folder ``runs`` told from there on, other folders
+        as if they were in it, and other files by their names.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:  # words were joined by blanks, quotes of the shell are gone
+        words = command.split()
+    shown = [_portable_word(word) for word in words]
+    return command if shown == words else shlex.join(shown)
+
+
+def _portable_word(word: str) -> str:
+    before, sign, place = word.rpartition("=")
+    path = Path(place)
+    if not path.is_absolute():
+        return word
+    if _RUNS in path.parts:
+        last = max(at for at, part in enumerate(path.parts) if part == _RUNS)
+        path = Path(*path.parts[last:])
+    else:
+        path = Path(path.name) if path.suffix else Path(_RUNS, path.name)
+    return f"{before}{sign}{path}"
+
+
 def run() -> None:
     """Read the command line, copy results, draw, write the page."""
     arguments = tyro.cli(PublishArguments, prog=program_name(), description=__doc__)
@@ -119,16 +154,30 @@ def run() -> None:
         (read_past_run(folder) for folder in arguments.runs),
         key=lambda finished: finished.result["seed"],
     )
+    _check(runs)
     target = arguments.output / arguments.name
-    target.mkdir(parents=True, exist_ok=True)
-    for finished in runs:
-        seed = finished.result["seed"]
-        shutil.copy(finished.folder / "result.json", target / f"seed{seed}.json")
     figure = figure_of(runs)
-    figure.savefig(target / f"{arguments.name}.png", dpi=100)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        figure.savefig(target / f"{arguments.name}.png", dpi=100)
+    except OSError as error:
+        raise RunFolderError(f"cannot write to {target}: {error}") from error
     plt.close(figure)
-    page = page_of(arguments.name, runs)
-    (target / "index.md").write_text(page, encoding="utf-8")
+    for finished in runs:
+        told = finished.result | {"command": portable(finished.result["command"])}
+        write_json(target / f"seed{told['seed']}.json", told)
+    write_text(target / "index.md", page_of(arguments.name, runs))
+    print(f"page            {target / 'index.md'}")
+
+
+def _check(runs: list[PastRun]) -> None:
+    """Each seed has one row and one file, and all are of what the title says."""
+    one_task(runs)
+    for a, b in pairwise(runs):
+        if a.result["seed"] == b.result["seed"]:
+            raise ConfigurationError(
+                f"seed {a.result['seed']} is there twice: {a.folder} and {b.folder}"
+            )
 
 
 if __name__ == "__main__":
