@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import gin
 
+from layeredrl.errors import ConfigurationError
+
 # Whose networks gin can configure, beside what is imported here anyway.
 _CONFIGURABLE = (
     "layeredrl.nets.actor_critic",
@@ -19,6 +21,10 @@ def configure_gin(entries: Sequence[str]) -> None:
 
     Args:
         entries: Paths that end in ``.gin``, or bindings.
+
+    Raises:
+        ConfigurationError: If a file cannot be read, or gin does not know or understand
+            what is bound.
     """
     gin.clear_config()
     files = [entry for entry in entries if entry.endswith(".gin")]
@@ -26,4 +32,8 @@ def configure_gin(entries: Sequence[str]) -> None:
     for module in _CONFIGURABLE:
         importlib.import_module(module)
     # Not finalised: modules that are imported later may bring configurables of their own.
-    gin.parse_config_files_and_bindings(files, bindings, finalize_config=False)
+    try:
+        gin.parse_config_files_and_bindings(files, bindings, finalize_config=False)
+    except (OSError, SyntaxError, ValueError) as error:
+        first = str(error).partition("\n")[0]
+        raise ConfigurationError(f"gin cannot use {[*entries]}: {first}") from error
