@@ -18,7 +18,7 @@ from layeredrl import __version__
 ROOT = Path(__file__).parents[1]
 # Asked for nowhere: a faster path where somebody has it.
 OPTIONAL = {"mamba_ssm"}
-PACKED = ("layeredrl", "setup.cfg", "setup.py", "README.md", "LICENSE")
+PACKED = ("layeredrl", "setup.cfg", "setup.py", "README.md", "LICENSE", "MANIFEST.in")
 
 
 def declared():
@@ -67,6 +67,7 @@ def built(tmp_path_factory):
     for name in ("tests", "experiments"):  # decoys, as they lie beside it
         (source / name).mkdir()
         (source / name / "__init__.py").touch()
+        (source / name / "test_decoy.py").touch()
     finished = subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", str(source)],
         capture_output=True,
@@ -100,4 +101,8 @@ def test_the_source_distribution_can_be_built_again(built):
         names = {Path(*Path(name).parts[1:]) for name in archive.getnames()}
     assert {Path(name) for name in ("setup.cfg", "setup.py", "LICENSE")} <= names
     assert Path("layeredrl/py.typed") in names
-    assert not {name.parts[0] for name in names if name.parts} & {"tests", "docs"}
+    assert not {name.parts[0] for name in names if name.parts} & {
+        "tests",
+        "docs",
+        "experiments",
+    }
