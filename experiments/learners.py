@@ -2,8 +2,9 @@
 
 import dataclasses
 import difflib
+import types
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from experiments.arguments import parse_value
 from experiments.backbones import backbones
@@ -48,6 +49,7 @@ LEARNERS: dict[LearnerName, type[LearnerConfig]] = {
     "sequence": SequenceActorCriticConfig,
 }
 BACKBONES = backbones(width=64)
+_BY_NAME = ("traj_encoder",)
 
 
 def choose_learner(name: LearnerName, options: Sequence[str]) -> LearnerConfig:
@@ -63,9 +65,11 @@ def choose_learner(name: LearnerName, options: Sequence[str]) -> LearnerConfig:
         Its configuration.
 
     Raises:
-        ConfigurationError: If it has no such field; names the nearest one.
+        ConfigurationError: If it has no such field; names the nearest one. Or if the value
+            is of another kind.
     """
     kind: Any = LEARNERS[name]
+    hints = get_type_hints(kind)
     known = [field.name for field in dataclasses.fields(kind)]
     chosen = {}
     for option in options:
@@ -75,12 +79,16 @@ def choose_learner(name: LearnerName, options: Sequence[str]) -> LearnerConfig:
             hint = f"; did you mean {near[0]}?" if near else f"; there are {known}"
             raise ConfigurationError(f"{name} has no option {option!r}{hint}")
         chosen[key] = _value(key, text)
+        if key not in _BY_NAME and not _fits(chosen[key], hints[key]):
+            raise ConfigurationError(
+                f"{key} of {name} is {_words(hints[key])}, got {text!r}"
+            )
     config: LearnerConfig = kind(**chosen)
     return config
 
 
 def _value(key: str, text: str) -> Any:
-    if key == "traj_encoder":
+    if key in _BY_NAME:
         if text not in BACKBONES:
             raise ConfigurationError(
                 f"there is no traj_encoder {text!r}; there are {sorted(BACKBONES)}"
@@ -94,3 +102,25 @@ def _value(key: str, text: str) -> Any:
         return LinearSchedule(float(start), float(end), int(duration))
     except ValueError:
         return text
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is what a field is written down as; a whole number is a float, too."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is Literal:
+        return value in parts
+    if origin is tuple:
+        if not isinstance(value, tuple | list):
+            return False
+        kinds = parts[:1] * len(value) if Ellipsis in parts else parts
+        return len(value) == len(kinds) and all(map(_fits, value, kinds))
+    if isinstance(value, bool) or hint is bool:
+        return isinstance(value, bool) and hint is bool
+    accepted = (int, float) if hint is float else hint
+    return isinstance(accepted, type | tuple) and isinstance(value, accepted)
+
+
+def _words(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")

@@ -25,6 +25,7 @@ from layeredrl.collectors import (
     RunCheckpoints,
     evaluate,
 )
+from layeredrl.collectors.evaluator import OnStep
 from layeredrl.errors import LayeredRLError
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.levels import Level, RandomLevel
@@ -81,8 +82,8 @@ def run_experiment(
         integer_seed(seed) for seed in spawn(arguments.seed, 4)
     )
     levels = build_levels(env)
-    folder = RunFolder(experiment, arguments)
     hierarchy = Hierarchy(levels, env, device=arguments.device, seed=hierarchy_seed)
+    folder = RunFolder(experiment, arguments)  # not before all is known to fit
     try:
         costs = train(arguments, hierarchy, env, eval_env, folder, train_seed)
         folder.write_gin()
@@ -197,7 +198,13 @@ def train(
 
 
 def evaluate_with_bar(
-    name: str, hierarchy: Hierarchy, env: VectorEnv, n_episodes: int, seed: int
+    name: str,
+    hierarchy: Hierarchy,
+    env: VectorEnv,
+    n_episodes: int,
+    seed: int,
+    on_step: OnStep | None = None,
+    n_steps: int | None = None,
 ) -> list[Episode]:
     """Evaluate with a progress bar.
 
@@ -207,13 +214,29 @@ def evaluate_with_bar(
         env: Where.
         n_episodes: Number of episodes.
         seed: Seeds the environment.
+        on_step: Called after every step, for recording.
+        n_steps: Steps that all instances take side by side, where that is known: the bar
+            counts these, as episodes that end together would leave it at nothing.
 
     Returns:
         The episodes.
     """
-    with tqdm(total=n_episodes, desc=name, unit="episode") as bar:
+    counts_steps = n_steps is not None
+    unit = "step" if counts_steps else "episode"
+    with tqdm(total=n_steps or n_episodes, desc=name, unit=unit) as bar:
+
+        def watch(*seen: Any) -> None:
+            if on_step is not None:
+                on_step(*seen)
+            bar.update(counts_steps)
+
         return evaluate(
-            hierarchy, env, n_episodes, seed, on_episode=lambda _: bar.update()
+            hierarchy,
+            env,
+            n_episodes,
+            seed,
+            on_episode=lambda _: bar.update(not counts_steps),
+            on_step=watch,
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.arguments import RunArguments, parse_arguments
-from experiments.learners import LEARNERS
+from experiments.learners import LEARNERS, choose_learner
 from experiments.program import has_flag, without_flags
 from experiments.sweeps.plan import Kind, SweepPlan
 from experiments.sweeps.tried import Tried
@@ -133,4 +133,7 @@ def _check_value(
     if plan.kinds[name] == "switch" and text not in ("True", "False"):
         raise ConfigurationError(f"{name} is True or False, got {text!r}")
     words = [*plan.words, *plan.words_of({name: text})]
-    parse_arguments(type(arguments), presets, f"Tried: {name}={text}.", words)
+    about = f"Tried: {name}={text}."
+    told = vars(parse_arguments(type(arguments), presets, about, words))
+    if name.partition(".")[0] == _OPTIONS and "learner" not in plan.kinds:
+        choose_learner(told["learner"], told[_OPTIONS])

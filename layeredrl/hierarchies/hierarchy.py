@@ -91,7 +91,7 @@ class Hierarchy:
 
         Raises:
             ConfigurationError: If there are no levels, or not one map per level, or
-                ``env`` is no environment.
+                ``env`` is no environment, or there is no such device.
             SpaceError: If spaces cannot be fitted, or a map does not fit.
         """
         maps = [None] * len(levels) if obs_maps is None else list(obs_maps)
@@ -106,7 +106,7 @@ class Hierarchy:
         self.n_instances = env.num_envs if isinstance(env, VectorEnv) else 1
         self._layout = ObservationLayout.of(self.observation_space)
         self._maps = [observation_map(m, self._layout) for m in maps]
-        self._device = torch.device(device)
+        self._device = _find_device(device)
         self._action_spaces = resolve_spaces(levels, self.action_space)
         checks = [
             ActionCheck(space, f"level {i} ({type(level).__name__})")
@@ -543,3 +543,14 @@ def _with_batch_axis(obs: Any) -> Any:
     if isinstance(obs, tuple):
         return tuple(_with_batch_axis(value) for value in obs)
     return np.asarray(obs)[None]
+
+
+def _find_device(device: torch.device | str) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (
+        RuntimeError,
+        AssertionError,
+    ) as error:  # the latter where torch has no CUDA
+        first = str(error).partition("\n")[0]
+        raise ConfigurationError(f"there is no device {device!r}: {first}") from error

@@ -84,6 +84,25 @@ def test_options_are_read_as_python_schedules_and_backbones():
     assert sequence.critic == "two_hot"
 
 
+@pytest.mark.parametrize("name", LEARNERS)
+def test_defaults_are_of_the_kind_that_is_asked_for(name):
+    for field in dataclasses.fields(LEARNERS[name]):
+        if isinstance(field.default, bool | int | float | str | tuple):
+            option = f"{field.name}={field.default}"
+            assert getattr(choose_learner(name, (option,)), field.name) == field.default
+
+
+def test_an_experiment_that_cannot_start_leaves_no_folder(tmp_path):
+    arguments = dataclasses.replace(
+        TINY, env_id="Pendulum-v1", device="abacus", run_dir=tmp_path / "run"
+    )
+    with pytest.raises(ConfigurationError, match="no device 'abacus'"):
+        run_and_report(
+            "flat", arguments, lambda env: build_levels(arguments, env), print
+        )
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     "name, option, message",
     [
@@ -92,6 +111,13 @@ def test_options_are_read_as_python_schedules_and_backbones():
         ("ppo", "epsilon=0.1", "there are"),
         ("sequence", "traj_encoder=lstm", "gru"),
         ("sac", "gamma=2.0", "gamma"),
+        ("sac", "lr=abc", "lr of sac is float, got 'abc'"),
+        ("sac", "lr=1e-3 -> 1e-4 in 100", "lr of sac is float"),
+        ("sac", "hidden_sizes=64", r"tuple\[int, ...\], got '64'"),
+        ("sac", "hidden_sizes=('a',)", r"tuple\[int, ...\]"),
+        ("dqn", "is_double=1", "is bool"),
+        ("sequence", "critic=one_hot", "two_hot"),
+        ("sequence", "actor_hidden=(2,)", r"tuple\[int, int\]"),
     ],
 )
 def test_wrong_options_are_named(name, option, message):

@@ -147,6 +147,7 @@ def test_switches_and_lists_are_written_as_by_hand():
         ("bach_size=1", "did you mean batch_size"),
         ("lr=1", "did you mean learner_options.lr"),
         ("learner_options.lrr=1", "did you mean lr"),
+        ("learner_options.lr=1e-3,abc", "is float, got 'abc'"),
         ("batch_size.lr=1", "batch_size has no entries"),
         ("seed=1,2", "no argument 'seed' to try"),
         ("n_envs=1,2", "tried, and given by --n-envs"),
