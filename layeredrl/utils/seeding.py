@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from layeredrl.errors import ConfigurationError
+
 
 def spawn(seed: int | np.random.SeedSequence, n: int) -> list[np.random.SeedSequence]:
     """Derive independent seeds; the same call always gives the same ones.
@@ -17,7 +19,12 @@ def spawn(seed: int | np.random.SeedSequence, n: int) -> list[np.random.SeedSequ
 
     Returns:
         Seed sequences whose streams are independent.
+
+    Raises:
+        ConfigurationError: If the root is a negative number.
     """
+    if not isinstance(seed, np.random.SeedSequence) and seed < 0:
+        raise ConfigurationError(f"a seed must not be negative, got {seed}")
     root = (
         seed
         if isinstance(seed, np.random.SeedSequence)

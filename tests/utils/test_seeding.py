@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
+from layeredrl.errors import ConfigurationError
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint
 from layeredrl.utils.seeding import (
     integer_seed,
@@ -15,6 +17,11 @@ from layeredrl.utils.seeding import (
 
 def draw(seed):
     return numpy_generator(seed).integers(2**62, size=4).tolist()
+
+
+def test_a_negative_seed_is_named():
+    with pytest.raises(ConfigurationError, match="negative, got -1"):
+        spawn(-1, 2)
 
 
 def test_spawning_is_pure():
