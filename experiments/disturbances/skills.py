@@ -10,7 +10,8 @@ from experiments.disturbances.mazes import PushedMaze, Pushes
 from experiments.environments import make_vector_env
 from experiments.rebuilding import find_trained, load_agent
 from experiments.statistics import Estimate, estimate
-from layeredrl.diagnostics import Recording, record_episodes
+from experiments.training import evaluate_with_bar
+from layeredrl.diagnostics import EpisodeRecorder, Recording
 from layeredrl.diagnostics.outcomes import open_loop
 from layeredrl.diagnostics.windows import windows_of
 from layeredrl.errors import ConfigurationError
@@ -100,14 +101,18 @@ def disturb(
     generator = np.random.default_rng(seed)
     pushes = _draw_pushes(n, interval, length, generator)
     kwargs |= {"max_episode_steps": interval * (_INDEX + 1)}
+    method = trained.experiment or "skills"
+    label = f"{method}, seed {shared.seed}"
     distances = []
-    for share in (0.0, 1.0):
+    for share, what in ((0.0, "left alone"), (1.0, "pushed")):
         env = make_vector_env(shared.env_id, n, kwargs)
         mazes = PushedMaze(env, pushes._replace(length=share * pushes.length))
         # Loaded anew, so that both searches draw the same numbers.
         agent, _ = load_agent(trained, mazes, device, seed)
-        recording = record_episodes(agent, mazes, n, seed)
-        distances.append(_distances(recording, level))
+        recorder = EpisodeRecorder(agent)
+        n_steps = kwargs["max_episode_steps"]
+        evaluate_with_bar(f"{label}, {what}", agent, mazes, n, seed, recorder, n_steps)
+        distances.append(_distances(recorder.recording(), level))
         env.close()
     (calm, way), (pushed, _) = distances
     moved = np.linalg.norm(mazes.pushed, axis=-1)
@@ -117,8 +122,6 @@ def disturb(
             f"walls stopped all but {len(rows)} of {n} pushes; a length below {length} "
             "would do"
         )
-    method = trained.experiment or "skills"
-    label = f"{method}, seed {shared.seed}"
     return Disturbed(
         method,
         label,

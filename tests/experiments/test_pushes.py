@@ -106,7 +106,11 @@ def test_numbers_and_picture_are_written(run_folder, tmp_path, monkeypatch, caps
     content = json.loads((output / "pushes.json").read_text())
     assert content["runs"][0]["n_pushes"] == 5
     assert (output / "pushes.png").stat().st_size > 5000
-    assert "5 pushes each, by 0.10 cells" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "5 pushes each, by 0.10 cells" in printed.out
+    for what in ("left alone", "pushed"):  # a bar for each, step by step
+        assert f"seed 0, {what}: 100%" in printed.err
+    assert "12/12" in printed.err
 
 
 @pytest.mark.parametrize("change", [{"pushes": 0}, {"length": 0.0}, {"runs": ()}])
