@@ -10,11 +10,11 @@ from gymnasium.vector import VectorEnv
 
 from layeredrl.collectors import EpisodeReplay
 from layeredrl.collectors.environment_state import Restorable
+from layeredrl.doctor import install_command
 from layeredrl.errors import ConfigurationError, MissingExtraError
 
 # Imported for the environments they register, where they are installed.
 _PACKAGES = ("layeredrl.envs", "gymnasium_robotics")
-_INSTALL = "pip install 'layeredrl[envs]' brings the robots"
 
 
 def make_vector_env(
@@ -47,7 +47,10 @@ def make_vector_env(
         near = difflib.get_close_matches(env_id, gym.registry, n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else ""
         if missing:
-            hint += f" Those of {', '.join(missing)} are missing: {_INSTALL}"
+            hint += (
+                f" Those of {', '.join(missing)} are missing; to install the robots: "
+                f"{install_command('envs')}"
+            )
         raise ConfigurationError(f"there is no environment {env_id!r}{hint}")
     try:
         spec = gym.spec(env_id)
@@ -70,7 +73,8 @@ def make_vector_env(
         )
     except gym.error.DependencyNotInstalled as error:
         raise MissingExtraError(
-            f"{env_id} needs a package that is not installed ({error}); {_INSTALL}"
+            f"{env_id} needs a package that is not installed ({error}); to install the "
+            f"robots: {install_command('envs')}"
         ) from error
     except TypeError as error:
         raise ConfigurationError(

@@ -129,6 +129,23 @@ def version_of(name: str) -> str | None:
         return None
 
 
+def install_command(extra: str, package: str = PACKAGE) -> str:
+    """Tell how an extra is installed, where the package came from.
+
+    Args:
+        extra: One of the package's extras.
+        package: The package.
+
+    Returns:
+        A command to type; in the package's folder, if it is not installed.
+    """
+    try:
+        source = _source(metadata.distribution(package), extra)
+    except metadata.PackageNotFoundError:
+        source = ["-e", f".[{extra}]"]
+    return _pip(source)
+
+
 def _extra_lines(
     found: metadata.Distribution, extra: str, findings: list[Finding]
 ) -> list[str]:

@@ -1,5 +1,6 @@
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +90,13 @@ def test_requirements_of_other_platforms_are_left_out():
         "": ["numpy"],
         "e": ["mujoco"],
     }
+
+
+def test_an_extra_is_installed_from_where_the_package_came_from():
+    command = doctor.install_command("envs")
+    assert command.startswith(f"{sys.executable} -m pip install -e ")
+    assert f"{Path(__file__).parents[1]}[envs]" in command
+    assert doctor.install_command("envs", "no-such-package").endswith("-e '.[envs]'")
 
 
 def test_what_the_extra_of_a_package_brings_is_listed(installation):

@@ -320,7 +320,7 @@ def test_without_ray_tune_the_command_that_installs_it_is_named(monkeypatch):
 
     monkeypatch.setattr(importlib, "import_module", missing)
     monkeypatch.setattr(sys, "argv", ["sweep", "flat", "--try", "hold=1,2"])
-    with pytest.raises(MissingExtraError, match=r"'layeredrl\[distributed\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[distributed\]"):
         sweep.run()
 
 

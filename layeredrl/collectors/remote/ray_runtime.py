@@ -5,6 +5,7 @@ import logging
 import os
 from typing import Any
 
+from layeredrl.doctor import install_command
 from layeredrl.errors import ConfigurationError, MissingExtraError
 
 # Rollouts are small; a share of the machine's memory, as Ray would take, is far too much.
@@ -28,7 +29,7 @@ def import_ray(part: str = "ray") -> Any:
     except ImportError as error:
         raise MissingExtraError(
             f"this needs {part}, which is not installed; "
-            "pip install 'layeredrl[distributed]' brings it"
+            f"to install it: {install_command('distributed')}"
         ) from error
 
 
