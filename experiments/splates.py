@@ -100,6 +100,23 @@ PRESETS = {
         total_env_steps=200_000,
     ),
     "fetch-reach": _FETCH,
+    # Where the block is, seen from the hand: what touching it does is then the same
+    # everywhere. Noise on what the model learns from keeps plans from its mistakes there.
+    "fetch-push": replace(
+        _FETCH,
+        env_id="FetchPushDense-v4",
+        state_columns=(6, 7, 8),
+        fixed_std=(0.15, 0.04, 8000),
+        sb_start_duration=6000,
+        gamma=0.98,
+        horizon=8,
+        freeze_env_steps=15_000,
+        model_updates_per_env_step=0.3,
+        buffer_size=30_000,
+        total_env_steps=60_000,
+        test_interval=15_000,
+        checkpoint_interval=15_000,
+    ),
 }
 
 
