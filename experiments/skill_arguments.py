@@ -10,17 +10,18 @@ from layeredrl.levels import Exploration, LearningSchedule
 from layeredrl.utils.schedules import LinearSchedule, Schedule
 
 
-def sac_options(n_steps: int, gamma: float) -> tuple[str, ...]:
+def sac_options(n_steps: int, gamma: float, width: int = 64) -> tuple[str, ...]:
     """Describe the usual learner for skills of some length.
 
     Args:
         n_steps: Rewards per return; as many as a skill has decisions.
         gamma: Discount per environment step.
+        width: Units of each of its two hidden layers.
 
     Returns:
         Fields of its configuration as ``name=value``.
     """
-    sizes = ("hidden_sizes=(64, 64)", "lr=1e-3")
+    sizes = (f"hidden_sizes=({width}, {width})", "lr=1e-3")
     return (*sizes, f"n_steps={n_steps}", f"gamma={gamma}", "alpha=0.03")
 
 
