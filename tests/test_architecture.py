@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 RANKS = {
     "version": -1,
+    "doctor": 0,
     "types": 0,
     "errors": 0,
     "utils": 1,

@@ -344,7 +344,7 @@ def test_each_flag_of_a_sweep_is_kept_from_its_runs():
 @pytest.mark.slow
 def test_trials_are_ordinary_runs_ranked_by_their_results(tmp_path):
     pytest.importorskip("ray.tune")
-    words = "--try learner_options.lr=1e-3,-1,1e-2 --run-dir swept --at-once 3".split()
+    words = "--try hold=3,0,5 --run-dir swept --at-once 3".split()
     finished = subprocess.run(
         [sys.executable, "-m", "experiments.sweep", "flat", *TINY, *words],
         cwd=tmp_path,
@@ -356,17 +356,16 @@ def test_trials_are_ordinary_runs_ranked_by_their_results(tmp_path):
         preexec_fn=heed_interrupts,
     )
     assert finished.returncode == 1, finished.stdout
-    assert "failed trials: 01-lr=-1" in finished.stdout
+    assert "failed trials: 01-hold=0" in finished.stdout
     told = json.loads((tmp_path / "swept" / "sweep.json").read_text())
     *done, failed = told["trials"]
     assert [trial["state"] for trial in done] == ["finished"] * 2
-    assert failed["name"] == "01-lr=-1" and "lr positive" in failed["why"]
+    assert failed["name"] == "01-hold=0" and "hold must be" in failed["why"]
     assert done[0]["score"] >= done[1]["score"]
     for trial in done:
         folder = tmp_path / trial["folder"] / "seed0"
         result = json.loads((folder / "result.json").read_text())
         assert trial["score"] == result["return_mean"]
-        lr = trial["values"]["learner_options.lr"]
         arguments = json.loads((folder / "args.json").read_text())
-        assert arguments["learner_options"] == [f"lr={lr}"]
+        assert str(arguments["hold"]) == str(trial["values"]["hold"])
         assert trial["command"] in finished.stdout
