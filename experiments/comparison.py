@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from experiments.past_runs import PastRun, preset_in
+from experiments.past_runs import PastRun, preset_in, same_seed
 from experiments.statistics import (
     AGGREGATES,
     Estimate,
@@ -232,12 +232,12 @@ def _folder_name(run: PastRun) -> str:
 
 def _method(label: str, runs: list[PastRun], metric: str) -> Method:
     runs = sorted(runs, key=lambda run: run.result["seed"])
-    for a, b in zip(runs, runs[1:], strict=False):
-        if a.result["seed"] == b.result["seed"]:
-            raise ConfigurationError(
-                f"seed {a.result['seed']} of {label} would count twice: {a.folder} and "
-                f"{b.folder}; --label tells methods apart"
-            )
+    if found := same_seed(runs):
+        a, b = found
+        raise ConfigurationError(
+            f"seed {a.result['seed']} of {label} would count twice: {a.folder} and "
+            f"{b.folder}; --label tells methods apart"
+        )
     scores = np.array([run.score(metric) for run in runs], dtype=float)
     estimates = {name: estimate(scores, way) for name, way in AGGREGATES.items()}
     return Method(label, tuple(runs), scores, estimates, _curve(runs, metric))

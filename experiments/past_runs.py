@@ -2,8 +2,9 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -207,11 +208,39 @@ def preset_in(command: str) -> str | None:
     return _word_after("--preset", command)
 
 
-def _word_after(name: str, command: str) -> str | None:
+def words_of(command: str) -> list[str]:
+    """Split the command that started a run.
+
+    Args:
+        command: As in ``result.json``.
+
+    Returns:
+        Its words.
+    """
     try:
-        words = shlex.split(command)
+        return shlex.split(command)
     except ValueError:  # words were joined by blanks, quotes of the shell are gone
-        words = command.split()
+        return command.split()
+
+
+def same_seed(runs: Iterable[PastRun]) -> tuple[PastRun, PastRun] | None:
+    """Find two runs of one seed.
+
+    Args:
+        runs: Runs in any order.
+
+    Returns:
+        The first two; ``None`` if every seed is there once.
+    """
+    ordered = sorted(runs, key=lambda run: run.result["seed"])
+    for a, b in pairwise(ordered):
+        if a.result["seed"] == b.result["seed"]:
+            return a, b
+    return None
+
+
+def _word_after(name: str, command: str) -> str | None:
+    words = words_of(command)
     for at, word in enumerate(words, 1):
         flag, has_value, value = word.partition("=")
         if flag == name:

@@ -2,7 +2,6 @@
 
 import shlex
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +16,12 @@ from matplotlib.figure import Figure  # noqa: E402
 
 from experiments.arguments import program_name  # noqa: E402
 from experiments.comparison import one_task, usual_metric  # noqa: E402
-from experiments.past_runs import PastRun, read_past_run  # noqa: E402
+from experiments.past_runs import (  # noqa: E402
+    PastRun,
+    read_past_run,
+    same_seed,
+    words_of,
+)
 from experiments.run_folder import write_json, write_text  # noqa: E402
 from experiments.training import main  # noqa: E402
 from layeredrl.errors import ConfigurationError, RunFolderError  # noqa: E402
@@ -124,10 +128,7 @@ def portable(command: str) -> str:
         The same, with what is below a folder ``runs`` told from there on, other folders
         as if they were in it, and other files by their names.
     """
-    try:
-        words = shlex.split(command)
-    except ValueError:  # words were joined by blanks, quotes of the shell are gone
-        words = command.split()
+    words = words_of(command)
     shown = [_portable_word(word) for word in words]
     return command if shown == words else shlex.join(shown)
 
@@ -173,11 +174,11 @@ def run() -> None:
 def _check(runs: list[PastRun]) -> None:
     """Each seed has one row and one file, and all are of what the title says."""
     one_task(runs)
-    for a, b in pairwise(runs):
-        if a.result["seed"] == b.result["seed"]:
-            raise ConfigurationError(
-                f"seed {a.result['seed']} is there twice: {a.folder} and {b.folder}"
-            )
+    if found := same_seed(runs):
+        a, b = found
+        raise ConfigurationError(
+            f"seed {a.result['seed']} is there twice: {a.folder} and {b.folder}"
+        )
 
 
 if __name__ == "__main__":

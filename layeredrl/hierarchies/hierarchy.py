@@ -548,9 +548,7 @@ def _with_batch_axis(obs: Any) -> Any:
 def _find_device(device: torch.device | str) -> torch.device:
     try:
         return torch.empty(0, device=device).device
-    except (
-        RuntimeError,
-        AssertionError,
-    ) as error:  # the latter where torch has no CUDA
+    # A build of torch without CUDA raises the latter.
+    except (RuntimeError, AssertionError) as error:
         first = str(error).partition("\n")[0]
         raise ConfigurationError(f"there is no device {device!r}: {first}") from error

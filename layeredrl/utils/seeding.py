@@ -23,13 +23,11 @@ def spawn(seed: int | np.random.SeedSequence, n: int) -> list[np.random.SeedSequ
     Raises:
         ConfigurationError: If the root is a negative number.
     """
-    if not isinstance(seed, np.random.SeedSequence) and seed < 0:
-        raise ConfigurationError(f"a seed must not be negative, got {seed}")
-    root = (
-        seed
-        if isinstance(seed, np.random.SeedSequence)
-        else np.random.SeedSequence(seed)
-    )
+    root = seed
+    if not isinstance(root, np.random.SeedSequence):
+        if root < 0:
+            raise ConfigurationError(f"a seed must not be negative, got {root}")
+        root = np.random.SeedSequence(root)
     # Built by hand: SeedSequence.spawn counts its children, so a second call differs.
     return [
         np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, i))
