@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 import tyro
 
-from experiments.arguments import program_name
 from experiments.benchmarks.checkpoints import checkpoint_benchmarks
 from experiments.benchmarks.learners import learner_benchmarks
 from experiments.benchmarks.mazes import maze_benchmarks
@@ -18,7 +17,8 @@ from experiments.benchmarks.planning import planning_benchmarks
 from experiments.benchmarks.replay import replay_benchmarks
 from experiments.benchmarks.skills import skill_benchmarks
 from experiments.benchmarks.updates import update_benchmarks
-from experiments.run_folder import command_line, versions
+from experiments.running.arguments import program_name
+from experiments.running.run_folder import command_line, versions
 
 GROUPS: dict[str, Callable[[], Iterator[Benchmark]]] = {
     "planning": planning_benchmarks,

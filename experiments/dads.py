@@ -2,11 +2,11 @@
 
 from gymnasium.vector import VectorEnv
 
+from experiments.builders.skill_arguments import SkillArguments
+from experiments.builders.skills import planner_level
 from experiments.figures import draw_skill_run
-from experiments.program import run_program
-from experiments.skill_arguments import SkillArguments
-from experiments.skills import planner_level
-from experiments.training import main, run_and_report
+from experiments.programs.program import run_program
+from experiments.running.training import main, run_and_report
 from layeredrl.levels import DADSLevel, Level
 
 PRESETS = {

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import tyro
 
-from experiments.arguments import program_name
-from experiments.results import measured
-from experiments.revisiting import RevisitArguments, revisit
-from experiments.run_folder import write_json
-from experiments.statistics import estimate
-from experiments.training import evaluate_with_bar, main
+from experiments.reports.statistics import estimate
+from experiments.running.arguments import program_name
+from experiments.running.evaluation import evaluate_with_bar
+from experiments.running.results import measured
+from experiments.running.run_folder import write_json
+from experiments.running.training import main
+from experiments.trained.revisiting import RevisitArguments, revisit
 from layeredrl.collectors import Episode, wilson_interval
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.levels import RandomLevel

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 from gymnasium.vector import VectorEnv
 
-from experiments.arguments import RunArguments
+from experiments.builders.learners import LearnerName, choose_learner
 from experiments.figures import draw_learning_curve
-from experiments.learners import LearnerName, choose_learner
-from experiments.program import run_program
-from experiments.training import main, run_and_report
+from experiments.programs.program import run_program
+from experiments.running.arguments import RunArguments
+from experiments.running.training import main, run_and_report
 from layeredrl.learners import A2CConfig
 from layeredrl.levels import Exploration, LearningSchedule, Level, PolicyLevel
 from layeredrl.predictors import hindsight_for

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import tyro
 
-from experiments.arguments import program_name
 from experiments.figures import Album, check_model, draw_model, planner_of, study_agent
-from experiments.revisiting import RevisitArguments, revisit
-from experiments.run_folder import write_json
-from experiments.training import main
+from experiments.running.arguments import program_name
+from experiments.running.run_folder import write_json
+from experiments.running.training import main
+from experiments.trained.revisiting import RevisitArguments, revisit
 from layeredrl.diagnostics import numbers_ahead
 from layeredrl.errors import ConfigurationError, RunFolderError
 

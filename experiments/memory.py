@@ -5,15 +5,15 @@ from functools import partial
 
 from gymnasium.vector import VectorEnv
 
-from experiments.backbones import Backbone, backbones
-from experiments.goal_predictors import falling_rate
+from experiments.builders.backbones import Backbone, backbones
+from experiments.builders.goal_predictors import falling_rate
 from experiments.planner import (
     PlannerArguments,
     refuse_goal_options,
     run_planner,
 )
-from experiments.program import run_program
-from experiments.training import main
+from experiments.programs.program import run_program
+from experiments.running.training import main
 from layeredrl.envs.maze2d_vector import Maze2DVectorEnv
 from layeredrl.envs.tmaze_vector import TMazeVectorEnv
 from layeredrl.nets.tstep_encoders import FFTstepEncoder

@@ -6,14 +6,14 @@ from typing import Literal
 
 from gymnasium.vector import VectorEnv
 
-from experiments.goal_predictors import falling_rate
+from experiments.builders.goal_predictors import falling_rate
 from experiments.planner import (
     PlannerArguments,
     refuse_goal_options,
     run_planner,
 )
-from experiments.program import run_program
-from experiments.training import main
+from experiments.programs.program import run_program
+from experiments.running.training import main
 from layeredrl.nets.cnn import DrQCNN, GridworldCNN, IMPALAishCNN, NatureishCNN
 from layeredrl.nets.tstep_encoders import CNNType
 from layeredrl.predictors import PredictorFactory, get_pixel_predictor_factory

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
-from experiments.arguments import RunArguments
+from experiments.builders.goal_predictors import goal_predictor
+from experiments.builders.search_methods import OptimizerName, choose_planner
 from experiments.figures import draw_planner_run
-from experiments.goal_predictors import goal_predictor
-from experiments.program import run_program
-from experiments.search_methods import OptimizerName, choose_planner
-from experiments.training import TrainedRun, main, run_and_report
+from experiments.programs.program import run_program
+from experiments.running.arguments import RunArguments
+from experiments.running.training import TrainedRun, main, run_and_report
 from layeredrl.errors import ConfigurationError
 from layeredrl.levels import Exploration, LearningSchedule, Level, PlannerLevel
 from layeredrl.models import EnsembleConfig, ProbabilisticEnsemble

@@ -14,16 +14,16 @@ import tyro  # noqa: E402
 from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from experiments.arguments import program_name  # noqa: E402
-from experiments.comparison import one_task, usual_metric  # noqa: E402
-from experiments.past_runs import (  # noqa: E402
+from experiments.reports.comparison import one_task, usual_metric  # noqa: E402
+from experiments.running.arguments import program_name  # noqa: E402
+from experiments.running.past_runs import (  # noqa: E402
     PastRun,
     read_past_run,
     same_seed,
     words_of,
 )
-from experiments.run_folder import write_json, write_text  # noqa: E402
-from experiments.training import main  # noqa: E402
+from experiments.running.run_folder import write_json, write_text  # noqa: E402
+from experiments.running.training import main  # noqa: E402
 from layeredrl.errors import ConfigurationError, RunFolderError  # noqa: E402
 
 _RUNS = "runs"

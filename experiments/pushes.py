@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from experiments.arguments import program_name
 from experiments.disturbances import disturb, pushes_figure
-from experiments.run_folder import command_line, versions, write_json
-from experiments.training import main
+from experiments.running.arguments import program_name
+from experiments.running.run_folder import command_line, versions, write_json
+from experiments.running.training import main
 from layeredrl.errors import ConfigurationError, RunFolderError
 
 

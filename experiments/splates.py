@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 from gymnasium.vector import VectorEnv
 
+from experiments.builders.skill_arguments import SkillArguments, sac_options
+from experiments.builders.skills import planner_level
 from experiments.figures import draw_skill_run
-from experiments.program import run_program
-from experiments.skill_arguments import SkillArguments, sac_options
-from experiments.skills import planner_level
-from experiments.training import main, run_and_report
+from experiments.programs.program import run_program
+from experiments.running.training import main, run_and_report
 from layeredrl.levels import Level, SPlaTESLevel
 
 

@@ -11,17 +11,22 @@ from typing import Annotated, Literal
 
 import tyro
 
-from experiments.arguments import RunArguments, parse_program, program_name
-from experiments.comparison import METRICS, MetricName, usual_metric
-from experiments.past_runs import read_past_run
-from experiments.program import cores, without_flags
-from experiments.rebuilding import EXPERIMENTS
-from experiments.run_folder import command_line, run_parent, versions, write_json
+from experiments.programs.program import cores, without_flags
+from experiments.reports.comparison import METRICS, MetricName, usual_metric
+from experiments.running.arguments import RunArguments, parse_program, program_name
+from experiments.running.past_runs import read_past_run
+from experiments.running.run_folder import (
+    command_line,
+    run_parent,
+    versions,
+    write_json,
+)
+from experiments.running.training import EXIT_ERROR, main
 from experiments.sweeps.plan import SweepPlan
 from experiments.sweeps.planning import plan_sweep
 from experiments.sweeps.records import TrialRecord, plain, ranked, table_of
 from experiments.sweeps.tried import Tried, parse_tried
-from experiments.training import EXIT_ERROR, main
+from experiments.trained.rebuilding import EXPERIMENTS
 from layeredrl.collectors.remote import RayRuntime, import_ray
 from layeredrl.errors import ConfigurationError, RunFolderError
 

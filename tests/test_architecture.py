@@ -25,6 +25,25 @@ RANKS = {
     "collectors": 8,
     "diagnostics": 9,
 }
+# The same for the folders of the experiments; programs beside them stand at their rank.
+EXPERIMENT_RANKS = {
+    "running": 0,
+    "builders": 1,
+    "reports": 1,
+    "benchmarks": 1,
+    "programs": 2,
+    "figures": 2,
+    "planner": 3,
+    "dads": 3,
+    "flat": 3,
+    "splates": 3,
+    "subgoals": 3,
+    "memory": 4,
+    "pixels": 4,
+    "trained": 5,
+    "disturbances": 6,
+    "sweeps": 6,
+}
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 50
 # Public faces: mostly docstrings, and signatures that an API page fixes.
@@ -37,6 +56,10 @@ LONG_FILES = {
 
 def sources():
     return sorted((ROOT / "layeredrl").rglob("*.py"))
+
+
+def experiments():
+    return sorted((ROOT / "experiments").rglob("*.py"))
 
 
 def room_of(module: str) -> str | None:
@@ -66,7 +89,20 @@ def test_imports_point_down(path):
         assert RANKS[room] < RANKS[own], f"{own} imports {module}"
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", experiments(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_of_experiments_point_down(path):
+    own = path.relative_to(ROOT / "experiments").parts[0].removesuffix(".py")
+    on_top = max(EXPERIMENT_RANKS.values()) + 1  # programs that no other imports
+    for module in imported_modules(ast.parse(path.read_text())):
+        package, _, rest = module.partition(".")
+        name = rest.partition(".")[0]
+        if package == "experiments" and rest and name != own:
+            assert EXPERIMENT_RANKS[name] < EXPERIMENT_RANKS.get(own, on_top), module
+
+
+@pytest.mark.parametrize(
+    "path", sources() + experiments(), ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_files_and_functions_stay_short(path):
     text = path.read_text()
     relative = str(path.relative_to(ROOT))

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from experiments.disturbances.mazes import PushedMaze, Pushes
-from experiments.environments import make_vector_env
-from experiments.rebuilding import find_trained, load_agent
-from experiments.statistics import Estimate, estimate
-from experiments.training import evaluate_with_bar
+from experiments.reports.statistics import Estimate, estimate
+from experiments.running.environments import make_vector_env
+from experiments.running.evaluation import evaluate_with_bar
+from experiments.trained.rebuilding import find_trained, load_agent
 from layeredrl.diagnostics import EpisodeRecorder, Recording
 from layeredrl.diagnostics.outcomes import open_loop
 from layeredrl.diagnostics.windows import windows_of

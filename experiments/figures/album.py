@@ -10,7 +10,7 @@ from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
-from experiments.training import TrainedRun
+from experiments.running.training import TrainedRun
 
 
 class Album:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.figures.album import Album
 from experiments.figures.style import ACTUAL, GOAL
-from experiments.training import TrainedRun
+from experiments.running.training import TrainedRun
 
 
 def draw_learning_curve(run: TrainedRun) -> None:

@@ -14,7 +14,7 @@ from experiments.figures.models import check_model, draw_model
 from experiments.figures.plans import plan_figure
 from experiments.figures.skills import skills_figure
 from experiments.figures.study import Study, study_agent
-from experiments.training import TrainedRun
+from experiments.running.training import TrainedRun
 from layeredrl.collectors import Step, evaluate
 from layeredrl.diagnostics import EpisodeRecorder, summarize_diagnostics
 

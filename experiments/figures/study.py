@@ -7,11 +7,12 @@ from gymnasium.vector import VectorEnv
 
 from experiments.figures.view import View, view_of
 from experiments.figures.walls import find_walls
+from experiments.running.evaluation import evaluate_with_bar
 from layeredrl.diagnostics import (
+    EpisodeRecorder,
     OutcomeErrors,
     Recording,
     outcome_errors,
-    record_episodes,
 )
 from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies import Hierarchy
@@ -61,7 +62,9 @@ def study_agent(
     """
     level = planner_of(agent)
     keeps_paths = level.predictor.encoder.max_seq_len is None
-    recording = record_episodes(agent, env, n_episodes, seed, keeps_paths)
+    recorder = EpisodeRecorder(agent, keeps_paths)
+    evaluate_with_bar("model", agent, env, n_episodes, seed, recorder)
+    recording = recorder.recording()
     return Study(
         recording,
         level.predictor,

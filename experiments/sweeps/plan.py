@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from experiments.seed_runs import SeedRun
+from experiments.programs.seed_runs import SeedRun
 from experiments.sweeps.tried import as_text
 
 Kind = Literal["value", "values", "switch"]

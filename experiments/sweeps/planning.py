@@ -5,9 +5,9 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.arguments import RunArguments, parse_arguments
-from experiments.learners import LEARNERS, choose_learner
-from experiments.program import has_flag, without_flags
+from experiments.builders.learners import LEARNERS, choose_learner
+from experiments.programs.program import has_flag, without_flags
+from experiments.running.arguments import RunArguments, parse_arguments
 from experiments.sweeps.plan import Kind, SweepPlan
 from experiments.sweeps.tried import Tried
 from layeredrl.errors import ConfigurationError

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any, Literal
 
-from experiments.past_runs import read_json
-from experiments.seed_runs import POLL_S, ProcessRun, SeedRun, StartedRun
+from experiments.programs.seed_runs import POLL_S, ProcessRun, SeedRun, StartedRun
+from experiments.running.past_runs import read_json
 from layeredrl.errors import ConfigurationError, LayeredRLError
 
 State = Literal["running", "finished", "failed"]

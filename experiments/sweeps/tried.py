@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.arguments import parse_value
+from experiments.running.arguments import parse_value
 from layeredrl.errors import ConfigurationError
 
 GRID = "grid"

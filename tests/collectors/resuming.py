@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from experiments.environments import make_vector_env
+from experiments.running.environments import make_vector_env
 from layeredrl.collectors import Collector, MetricsLog, RunCheckpoints
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.levels import (

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.environments import make_vector_env
+from experiments.running.environments import make_vector_env
 from layeredrl.collectors import RunCheckpoints
 from layeredrl.errors import CheckpointError, ConfigurationError
 from layeredrl.predictors import get_memory_predictor_factory

@@ -240,8 +240,13 @@ def test_every_topic_of_utils_is_on_its_page():
 
 def test_every_experiment_is_on_its_page():
     text = (DOCS / "rooms" / "experiments.md").read_text(encoding="utf-8")
-    for path in (ROOT / "experiments").glob("[a-z]*.py"):
-        assert f"`{path.name}`" in text, path.name
+    folders = {path.parent for path in (ROOT / "experiments").glob("*/__init__.py")}
+    for path in [*(ROOT / "experiments").glob("[a-z]*.py"), *folders]:
+        name = f"{path.name}/" if path.is_dir() else path.name
+        assert f"`{name}`" in text, name
+    for folder in ("running", "builders", "reports", "programs", "trained", "sweeps"):
+        for path in (ROOT / "experiments" / folder).glob("[a-z]*.py"):
+            assert f"`{path.name}`" in text, path
 
 
 # The house

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from experiments.environments import make_vector_env
 from experiments.planner import run_planner
+from experiments.running.environments import make_vector_env
 from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies import Hierarchy
 

@@ -2,7 +2,7 @@
 
 import json
 
-from experiments.arguments import RunArguments, as_plain
+from experiments.running.arguments import RunArguments, as_plain
 
 
 def make_past_run(

@@ -4,14 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from experiments.arguments import (
+from experiments.planner import PRESETS, PlannerArguments
+from experiments.running.arguments import (
     LaunchArguments,
     RunArguments,
     as_plain,
     parse_arguments,
     parse_program,
 )
-from experiments.planner import PRESETS, PlannerArguments
 from layeredrl.errors import ConfigurationError
 
 

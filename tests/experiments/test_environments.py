@@ -1,11 +1,12 @@
 import subprocess
 import sys
 
+import gymnasium as gym
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
-from experiments import environments
-from experiments.environments import make_vector_env
+from experiments.running import environments
+from experiments.running.environments import make_vector_env
 from layeredrl.envs import Maze2DVectorEnv
 from layeredrl.errors import ConfigurationError
 
@@ -41,7 +42,7 @@ def test_without_the_robots_it_says_how_to_get_them(monkeypatch):
 
 
 def test_robots_do_not_speak_first():
-    code = "from experiments.environments import register_environments as r; print(r())"
+    code = "from experiments.running.environments import register_environments as r; print(r())"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -69,3 +70,28 @@ def test_a_module_that_is_not_there_is_named(module):
 def test_an_unknown_argument_is_named():
     with pytest.raises(ConfigurationError, match="colour"):
         make_vector_env("Maze2D-Open-v0", 1, {"colour": "red"})
+
+
+@pytest.mark.parametrize(
+    ("env_id", "env_kwargs"),
+    [
+        ("PointMaze_UMaze-v3", {"maze_map": "foo"}),
+        ("Maze2D-Open-v0", {"maze": "foo"}),
+        ("Maze2D-Open-v0", {"colour": 1}),
+        ("CartPole-v1", {"render_mode": 3, "colour": 1}),
+    ],
+)
+def test_arguments_that_an_environment_cannot_use_are_named(env_id, env_kwargs):
+    with pytest.raises(ConfigurationError) as caught:
+        make_vector_env(env_id, 1, env_kwargs)
+    assert str(next(iter(env_kwargs.values()))) in str(caught.value)
+
+
+def test_a_defect_of_an_environment_is_shown_in_full(monkeypatch):
+    def broken():
+        raise ValueError("a defect")
+
+    gym.register("Broken-v0", broken)
+    with pytest.raises(ValueError, match="a defect"):
+        make_vector_env("Broken-v0", 1, {})
+    gym.registry.pop("Broken-v0")

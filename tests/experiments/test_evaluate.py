@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from experiments import evaluate, flat
-from experiments.environments import make_vector_env
 from experiments.evaluate import EvaluateArguments, evaluate_trained
-from experiments.rebuilding import EXPERIMENTS, find_trained, load_agent
-from experiments.training import run_and_report
+from experiments.running.environments import make_vector_env
+from experiments.running.training import run_and_report
+from experiments.trained.rebuilding import EXPERIMENTS, find_trained, load_agent
 from layeredrl.errors import CheckpointError, ConfigurationError, RunFolderError
 from layeredrl.hierarchies import persistence
 from tests.experiments.untrained_runs import make_untrained

@@ -7,7 +7,6 @@ from gymnasium import spaces
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from experiments.environments import make_vector_env
 from experiments.figures import (
     Walls,
     calibration_figure,
@@ -19,6 +18,7 @@ from experiments.figures import (
     skills_figure,
     view_of,
 )
+from experiments.running.environments import make_vector_env
 from layeredrl.diagnostics import CalibrationConfig, calibrate, outcome_errors
 from tests.diagnostics.worlds import noisy_recording, predictor
 from tests.toys import ACTIONS

@@ -2,11 +2,11 @@ import dataclasses
 
 import pytest
 
-from experiments.environments import make_vector_env
+from experiments.builders.learners import LEARNERS, choose_learner
 from experiments.figures import draw_learning_curve
 from experiments.flat import PRESETS, FlatArguments, build_levels
-from experiments.learners import LEARNERS, choose_learner
-from experiments.training import run_and_report
+from experiments.running.environments import make_vector_env
+from experiments.running.training import run_and_report
 from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.learners import SACConfig

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 import torch
 
-from experiments.environments import make_vector_env
+from experiments.builders.skill_arguments import SkillArguments
+from experiments.builders.skills import planner_level
 from experiments.planner import PlannerArguments, choose_predictor
-from experiments.skill_arguments import SkillArguments
-from experiments.skills import planner_level
+from experiments.running.environments import make_vector_env
 from layeredrl.errors import SpaceError
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.levels import SPlaTESLevel

@@ -7,7 +7,7 @@ import pytest
 
 from experiments import flat, inspect_model, memory, pixels, planner, splates, subgoals
 from experiments.inspect_model import InspectArguments, inspect_trained
-from experiments.rebuilding import EXPERIMENTS
+from experiments.trained.rebuilding import EXPERIMENTS
 from layeredrl.errors import ConfigurationError, RunFolderError
 from tests.experiments.untrained_runs import make_untrained
 

@@ -3,7 +3,6 @@ import dataclasses
 import pytest
 import torch
 
-from experiments.environments import make_vector_env
 from experiments.memory import (
     BACKBONES,
     PRESETS,
@@ -11,6 +10,7 @@ from experiments.memory import (
     choose_predictor,
     guessing_share,
 )
+from experiments.running.environments import make_vector_env
 from layeredrl.utils.spaces import ObservationLayout
 from tests.experiments.finished_runs import (
     NEEDS_GOALS,

@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 import torch
 
-from experiments.environments import make_vector_env
 from experiments.pixels import CNNS, PRESETS, PixelArguments, choose_predictor
+from experiments.running.environments import make_vector_env
 from layeredrl.predictors import ImaginationPredictor
 from layeredrl.utils.spaces import ObservationLayout
 from tests.experiments.finished_runs import (

@@ -9,7 +9,6 @@ import pytest
 from gymnasium import spaces
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from experiments.environments import make_vector_env
 from experiments.figures import draw_planner_run
 from experiments.planner import (
     PRESETS,
@@ -17,8 +16,9 @@ from experiments.planner import (
     build_levels,
     choose_predictor,
 )
-from experiments.results import result_table
-from experiments.training import run_experiment
+from experiments.running.environments import make_vector_env
+from experiments.running.results import result_table
+from experiments.running.training import run_experiment
 from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.nets import GoalReward

@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from experiments import seed_tasks
-from experiments.arguments import LaunchArguments, RunArguments, parse_program
 from experiments.flat import PRESETS, FlatArguments
-from experiments.program import plan_runs, run_program, without_flags
-from experiments.seed_runs import ProcessRun, SeedRun, heed_interrupts, run_in_turn
-from experiments.seed_tasks import run_to_its_end
+from experiments.programs import seed_tasks
+from experiments.programs.program import plan_runs, run_program, without_flags
+from experiments.programs.seed_runs import (
+    ProcessRun,
+    SeedRun,
+    heed_interrupts,
+    run_in_turn,
+)
+from experiments.programs.seed_tasks import run_to_its_end
+from experiments.running.arguments import LaunchArguments, RunArguments, parse_program
 from layeredrl.errors import ConfigurationError
 from tests.collectors.resuming import tells_time
 

@@ -4,8 +4,8 @@ import sys
 import pytest
 
 from experiments import publish
-from experiments.past_runs import read_past_run
 from experiments.publish import figure_of, page_of, portable
+from experiments.running.past_runs import read_past_run
 from layeredrl.errors import ConfigurationError, RunFolderError
 from tests.experiments.past_run_folders import make_past_run
 

@@ -10,8 +10,8 @@ import pytest
 
 from experiments import dads, pushes, splates
 from experiments.disturbances import Disturbed, PushedMaze, Pushes, disturb
-from experiments.environments import make_vector_env
-from experiments.training import run_and_report
+from experiments.running.environments import make_vector_env
+from experiments.running.training import run_and_report
 from layeredrl.errors import ConfigurationError
 from tests.experiments.test_skills import TINY
 

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from experiments import report
-from experiments.comparison import compare
-from experiments.past_runs import (
+from experiments.reports.comparison import compare
+from experiments.reports.figures import figures_of, plt
+from experiments.running.past_runs import (
     experiment_of,
     find_run_folders,
     preset_in,
     read_past_run,
 )
-from experiments.report_figures import figures_of, plt
 from layeredrl.errors import ConfigurationError, RunFolderError
 from tests.experiments.past_run_folders import make_methods, make_past_run
 

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from experiments.arguments import RunArguments
-from experiments.run_folder import RunFolder
+from experiments.running.arguments import RunArguments
+from experiments.running.run_folder import RunFolder
 from layeredrl.collectors import Collector
 from layeredrl.errors import ConfigurationError
 from tests.collectors.resuming import tells_time

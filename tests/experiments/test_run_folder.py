@@ -4,8 +4,13 @@ import subprocess
 
 import pytest
 
-from experiments.arguments import RunArguments
-from experiments.run_folder import RunFolder, command_line, python_command, versions
+from experiments.running.arguments import RunArguments
+from experiments.running.run_folder import (
+    RunFolder,
+    command_line,
+    python_command,
+    versions,
+)
 from layeredrl.errors import RunFolderError
 
 

@@ -6,11 +6,11 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from experiments import dads, splates
-from experiments.environments import make_vector_env
+from experiments.builders.skill_arguments import SkillArguments
+from experiments.builders.skills import planner_level
 from experiments.figures import draw_planner_run, draw_skill_run
-from experiments.skill_arguments import SkillArguments
-from experiments.skills import planner_level
-from experiments.training import run_and_report
+from experiments.running.environments import make_vector_env
+from experiments.running.training import run_and_report
 from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.optimizers import Refined

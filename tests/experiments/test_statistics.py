@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.statistics import (
+from experiments.reports.statistics import (
     common_curve,
     estimate,
     improvement,

@@ -2,10 +2,10 @@ import dataclasses
 
 import pytest
 
-from experiments.environments import make_vector_env
 from experiments.figures import draw_learning_curve
+from experiments.running.environments import make_vector_env
+from experiments.running.training import run_and_report
 from experiments.subgoals import PRESETS, SubgoalArguments, build_levels
-from experiments.training import run_and_report
 from layeredrl.hierarchies import Hierarchy
 from tests.experiments.finished_runs import check_learned
 

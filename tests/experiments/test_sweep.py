@@ -12,7 +12,7 @@ import pytest
 from experiments import sweep
 from experiments.flat import PRESETS, FlatArguments
 from experiments.memory import MemoryArguments
-from experiments.seed_runs import SeedRun, heed_interrupts
+from experiments.programs.seed_runs import SeedRun, heed_interrupts
 from experiments.sweep import SweepArguments
 from experiments.sweeps.plan import SweepPlan
 from experiments.sweeps.planning import plan_sweep

@@ -22,7 +22,7 @@ from tensorboard.plugins.hparams.metadata import (
 
 from experiments import splates
 from experiments.figures import draw_skill_run
-from experiments.training import run_experiment
+from experiments.running.training import run_experiment
 from tests.experiments.test_skills import TINY
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")

@@ -2,9 +2,9 @@
 
 import json
 
-from experiments.arguments import as_plain
-from experiments.environments import make_vector_env
-from experiments.rebuilding import EXPERIMENTS
+from experiments.running.arguments import as_plain
+from experiments.running.environments import make_vector_env
+from experiments.trained.rebuilding import EXPERIMENTS
 from layeredrl.hierarchies import Hierarchy
 
 

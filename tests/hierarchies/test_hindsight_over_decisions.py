@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.environments import make_vector_env
+from experiments.running.environments import make_vector_env
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.learners import SACConfig
 from layeredrl.levels import (

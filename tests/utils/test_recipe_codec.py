@@ -290,7 +290,7 @@ OUTSIDE = [
     "layeredrl.utils.seeding:spawn",
     "layeredrl.hierarchies.persistence:save_hierarchy",
     "layeredrl.collectors.metrics_log:MetricsLog",
-    "experiments.run_folder:RunFolder",
+    "experiments.running.run_folder:RunFolder",
     "",
     ":",
     "os",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.environments import make_vector_env
+from experiments.running.environments import make_vector_env
 from layeredrl.collectors import LocalExperience
 from layeredrl.errors import ConfigurationError
 from layeredrl.hierarchies import Hierarchy

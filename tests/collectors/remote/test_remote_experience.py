@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from experiments.environments import make_vector_env
+from experiments.running.environments import make_vector_env
 from layeredrl.collectors import Collector, RunCheckpoints
 from layeredrl.collectors.remote import RemoteExperience
 from layeredrl.errors import ConfigurationError

@@ -10,10 +10,10 @@ from typing import Any
 from gymnasium.vector import VectorEnv
 
 from experiments import dads, flat, memory, pixels, planner, splates, subgoals
-from experiments.arguments import RunArguments
-from experiments.environments import make_vector_env
-from experiments.past_runs import experiment_of, read_json
-from experiments.skill_arguments import SkillArguments
+from experiments.builders.skill_arguments import SkillArguments
+from experiments.running.arguments import RunArguments
+from experiments.running.environments import make_vector_env
+from experiments.running.past_runs import experiment_of, read_json
 from layeredrl.collectors.run_checkpoints import KIND as RUN_KIND
 from layeredrl.errors import CheckpointError, ConfigurationError, RunFolderError
 from layeredrl.hierarchies import Hierarchy

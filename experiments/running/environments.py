@@ -11,7 +11,7 @@ from gymnasium.vector import VectorEnv
 from layeredrl.collectors import EpisodeReplay
 from layeredrl.collectors.environment_state import Restorable
 from layeredrl.doctor import install_command
-from layeredrl.errors import ConfigurationError, MissingExtraError
+from layeredrl.errors import ConfigurationError, LayeredRLError, MissingExtraError
 
 # Imported for the environments they register, where they are installed.
 _PACKAGES = ("layeredrl.envs", "gymnasium_robotics")
@@ -36,7 +36,8 @@ def make_vector_env(
         The environment; a native vector version if it has one.
 
     Raises:
-        ConfigurationError: If there is no such environment; names the nearest ones.
+        ConfigurationError: If there is no such environment, which names the nearest ones, or
+            it cannot be made with these arguments.
         MissingExtraError: If a package that it needs is not installed.
     """
     missing = register_environments()
@@ -53,33 +54,45 @@ def make_vector_env(
             )
         raise ConfigurationError(f"there is no environment {env_id!r}{hint}")
     try:
-        spec = gym.spec(env_id)
-        if spec.vector_entry_point is not None:
-            env = gym.make_vec(
-                env_id,
-                n_instances,
-                vectorization_mode="vector_entry_point",
-                **env_kwargs,
-            )
-            if not restorable or isinstance(env.unwrapped, Restorable):
-                return env
-            env.close()
-        return gym.make_vec(
-            env_id,
-            n_instances,
-            vectorization_mode="sync",
-            wrappers=[EpisodeReplay] if restorable else None,
-            **env_kwargs,
-        )
+        if env_kwargs:  # some are only found wrong when an episode starts
+            trial = _make(env_id, 1, env_kwargs, restorable=False)
+            trial.reset(seed=0)
+            trial.close()
+        return _make(env_id, n_instances, env_kwargs, restorable)
+    except LayeredRLError:
+        raise
     except gym.error.DependencyNotInstalled as error:
         raise MissingExtraError(
             f"{env_id} needs a package that is not installed ({error}); to install the "
             f"robots: {install_command('envs')}"
         ) from error
-    except TypeError as error:
+    except Exception as error:
+        if not (env_kwargs or isinstance(error, TypeError)):
+            raise  # a defect of the environment, not of what was asked for
         raise ConfigurationError(
-            f"{env_id} does not take the arguments {env_kwargs}: {error}"
+            f"{env_id} cannot be made with the arguments {env_kwargs} "
+            f"({type(error).__name__}: {error})"
         ) from error
+
+
+def _make(
+    env_id: str, n_instances: int, env_kwargs: dict[str, Any], restorable: bool
+) -> VectorEnv:
+    spec = gym.spec(env_id)
+    if spec.vector_entry_point is not None:
+        env = gym.make_vec(
+            env_id, n_instances, vectorization_mode="vector_entry_point", **env_kwargs
+        )
+        if not restorable or isinstance(env.unwrapped, Restorable):
+            return env
+        env.close()
+    return gym.make_vec(
+        env_id,
+        n_instances,
+        vectorization_mode="sync",
+        wrappers=[EpisodeReplay] if restorable else None,
+        **env_kwargs,
+    )
 
 
 def _import(module: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from experiments.past_runs import NOT_THE_METHOD
+from experiments.running.past_runs import NOT_THE_METHOD
 
 _RESULTS = (
     "success_last",

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.arguments import RunArguments
-from experiments.learners import LearnerName, choose_learner
-from experiments.search_methods import OptimizerName
+from experiments.builders.learners import LearnerName, choose_learner
+from experiments.builders.search_methods import OptimizerName
+from experiments.running.arguments import RunArguments
 from layeredrl.levels import Exploration, LearningSchedule
 from layeredrl.utils.schedules import LinearSchedule, Schedule
 

@@ -13,7 +13,7 @@ from typing import Any
 import gin
 from torch.utils.tensorboard import SummaryWriter
 
-from experiments.arguments import RunArguments, as_plain, program_words
+from experiments.running.arguments import RunArguments, as_plain, program_words
 from layeredrl.errors import ConfigurationError, RunFolderError
 
 # What may change when a run is resumed: it does not touch what was learned so far.

@@ -10,12 +10,12 @@ import torch
 import tyro
 from gymnasium.vector import VectorEnv
 
-from experiments.arguments import RunArguments
-from experiments.environments import make_vector_env
-from experiments.gin_settings import configure_gin
-from experiments.past_runs import read_json
-from experiments.rebuilding import Trained, find_trained, load_agent
-from experiments.run_folder import command_line, versions
+from experiments.running.arguments import RunArguments
+from experiments.running.environments import make_vector_env
+from experiments.running.gin_settings import configure_gin, gin_is_named
+from experiments.running.past_runs import read_json
+from experiments.running.run_folder import command_line, versions
+from experiments.trained.rebuilding import Trained, find_trained, load_agent
 from layeredrl.errors import ConfigurationError, RunFolderError
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.utils.seeding import integer_seed, spawn
@@ -127,9 +127,10 @@ def revisit(kind: str, arguments: RevisitArguments) -> Iterator[Revisited]:
     try:
         # As in a run, so that its own evaluation can be repeated.
         _, _, eval_seed, random_seed = (integer_seed(s) for s in spawn(run.seed, 4))
-        agent, env_steps = load_agent(
-            trained, env, arguments.device, eval_seed, arguments.trusted
-        )
+        with gin_is_named():
+            agent, env_steps = load_agent(
+                trained, env, arguments.device, eval_seed, arguments.trusted
+            )
         yield Revisited(
             kind, trained, run, env, agent, env_steps, eval_seed, random_seed, output
         )

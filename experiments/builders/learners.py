@@ -6,8 +6,8 @@ import types
 from collections.abc import Sequence
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from experiments.arguments import parse_value
-from experiments.backbones import backbones
+from experiments.builders.backbones import backbones
+from experiments.running.arguments import parse_value
 from layeredrl.errors import ConfigurationError
 from layeredrl.learners import (
     A2CConfig,

@@ -7,14 +7,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from experiments.arguments import LaunchArguments, RunArguments, parse_program
-from experiments.comparison import compare
-from experiments.past_runs import PastRun, read_past_run
-from experiments.report import table_of
-from experiments.run_folder import run_parent
-from experiments.seed_runs import ProcessRun, SeedRun, StartedRun, run_in_turn
-from experiments.seed_tasks import TaskRun
-from experiments.training import EXIT_ERROR
+from experiments.programs.seed_runs import ProcessRun, SeedRun, StartedRun, run_in_turn
+from experiments.programs.seed_tasks import TaskRun
+from experiments.reports.comparison import compare
+from experiments.reports.page import table_of
+from experiments.running.arguments import LaunchArguments, RunArguments, parse_program
+from experiments.running.past_runs import PastRun, read_past_run
+from experiments.running.run_folder import run_parent
+from experiments.running.training import EXIT_ERROR
 from layeredrl.collectors.remote import RayRuntime
 from layeredrl.errors import ConfigurationError
 

@@ -8,24 +8,21 @@ from typing import Any
 
 import torch
 from gymnasium.vector import VectorEnv
-from tqdm import tqdm
 
-from experiments.arguments import RunArguments
-from experiments.environments import make_vector_env
-from experiments.gin_settings import configure_gin
-from experiments.hyperparameters import write_hyperparameters
-from experiments.results import TimeCosts, describe_result, result_table
-from experiments.run_folder import RunFolder, python_command
-from experiments.workers import remote_experience
+from experiments.running.arguments import RunArguments
+from experiments.running.environments import make_vector_env
+from experiments.running.evaluation import evaluate_with_bar
+from experiments.running.gin_settings import configure_gin, gin_is_named, unused_gin
+from experiments.running.hyperparameters import write_hyperparameters
+from experiments.running.results import TimeCosts, describe_result, result_table
+from experiments.running.run_folder import RunFolder, python_command
+from experiments.running.workers import remote_experience
 from layeredrl.collectors import (
     Collector,
-    Episode,
     Experience,
     MetricsLog,
     RunCheckpoints,
-    evaluate,
 )
-from layeredrl.collectors.evaluator import OnStep
 from layeredrl.errors import LayeredRLError
 from layeredrl.hierarchies import Hierarchy
 from layeredrl.levels import Level, RandomLevel
@@ -81,8 +78,11 @@ def run_experiment(
     hierarchy_seed, train_seed, eval_seed, random_seed = (
         integer_seed(seed) for seed in spawn(arguments.seed, 4)
     )
-    levels = build_levels(env)
-    hierarchy = Hierarchy(levels, env, device=arguments.device, seed=hierarchy_seed)
+    with gin_is_named():
+        levels = build_levels(env)
+        hierarchy = Hierarchy(levels, env, device=arguments.device, seed=hierarchy_seed)
+    for name in unused_gin():
+        print(f"gin's {name} is not used by this run", file=sys.stderr)
     folder = RunFolder(experiment, arguments)  # not before all is known to fit
     try:
         costs = train(arguments, hierarchy, env, eval_env, folder, train_seed)
@@ -195,49 +195,6 @@ def train(
             collector.save_checkpoint()
         hierarchy.save(folder.checkpoint_path("final"), with_buffers=False)
         return TimeCosts(log.seconds, collector.stopwatch.seconds)
-
-
-def evaluate_with_bar(
-    name: str,
-    hierarchy: Hierarchy,
-    env: VectorEnv,
-    n_episodes: int,
-    seed: int,
-    on_step: OnStep | None = None,
-    n_steps: int | None = None,
-) -> list[Episode]:
-    """Evaluate with a progress bar.
-
-    Args:
-        name: Shown beside the bar.
-        hierarchy: What to evaluate.
-        env: Where.
-        n_episodes: Number of episodes.
-        seed: Seeds the environment.
-        on_step: Called after every step, for recording.
-        n_steps: Steps that all instances take side by side, where that is known: the bar
-            counts these, as episodes that end together would leave it at nothing.
-
-    Returns:
-        The episodes.
-    """
-    counts_steps = n_steps is not None
-    unit = "step" if counts_steps else "episode"
-    with tqdm(total=n_steps or n_episodes, desc=name, unit=unit) as bar:
-
-        def watch(*seen: Any) -> None:
-            if on_step is not None:
-                on_step(*seen)
-            bar.update(counts_steps)
-
-        return evaluate(
-            hierarchy,
-            env,
-            n_episodes,
-            seed,
-            on_episode=lambda _: bar.update(not counts_steps),
-            on_step=watch,
-        )
 
 
 def main(run: Callable[[], None]) -> None:

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: E402
 
-from experiments.comparison import Comparison, Method  # noqa: E402
-from experiments.statistics import AGGREGATES, Estimate, profile  # noqa: E402
+from experiments.reports.comparison import Comparison, Method  # noqa: E402
+from experiments.reports.statistics import AGGREGATES, Estimate, profile  # noqa: E402
 
 # Told apart by those who see no red or green, too; the first ones are those of the house.
 _COLORS = ("#1f4e79", "#d1662a", "#2f8f4e", "#8c4799", "#c79a1b", "#4ba3c3", "#b0305c")

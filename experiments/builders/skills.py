@@ -6,9 +6,9 @@ from functools import partial
 
 from gymnasium.vector import VectorEnv
 
-from experiments.goal_predictors import falling_rate, goal_predictor
-from experiments.search_methods import choose_planner
-from experiments.skill_arguments import SkillArguments
+from experiments.builders.goal_predictors import falling_rate, goal_predictor
+from experiments.builders.search_methods import choose_planner
+from experiments.builders.skill_arguments import SkillArguments
 from layeredrl.errors import ConfigurationError
 from layeredrl.levels import (
     Exploration,

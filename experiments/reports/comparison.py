@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from experiments.past_runs import PastRun, preset_in, same_seed
-from experiments.statistics import (
+from experiments.reports.statistics import (
     AGGREGATES,
     Estimate,
     common_curve,
@@ -19,6 +18,7 @@ from experiments.statistics import (
     interval_of,
     iqm,
 )
+from experiments.running.past_runs import PastRun, preset_in, same_seed
 from layeredrl.errors import ConfigurationError
 
 MetricName = Literal["success_last", "success_any", "return"]

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments.seed_runs import POLL_S, ProcessRun, SeedRun
+from experiments.programs.seed_runs import POLL_S, ProcessRun, SeedRun
 from layeredrl.collectors.remote import RayRuntime
 
 _EXIT_LOST, _EXIT_INTERRUPTED = 1, 130

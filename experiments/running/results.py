@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.arguments import RunArguments
-from experiments.run_folder import command_line, versions
+from experiments.running.arguments import RunArguments
+from experiments.running.run_folder import command_line, versions
 from layeredrl.collectors import Episode, summarize, wilson_interval
 from layeredrl.hierarchies import Hierarchy
 

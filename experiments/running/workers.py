@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from gymnasium.vector import VectorEnv
 
-from experiments.arguments import RunArguments
-from experiments.environments import make_vector_env
-from experiments.gin_settings import configure_gin
+from experiments.running.arguments import RunArguments
+from experiments.running.environments import make_vector_env
+from experiments.running.gin_settings import configure_gin
 from layeredrl.collectors.remote import RayWorkers, RemoteExperience
 from layeredrl.hierarchies import Hierarchy
 

@@ -1,0 +1,1 @@
+"""From arguments to parts of a hierarchy: learners, backbones, predictors, skills."""

@@ -1,0 +1,1 @@
+"""Experiments as programs: one run, or one per seed side by side."""

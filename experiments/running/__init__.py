@@ -1,0 +1,1 @@
+"""What every run goes through: arguments, training, evaluation, its folder."""
