@@ -220,7 +220,7 @@ def build_levels(arguments: FlatArguments, env: VectorEnv) -> list[Level]:
         hindsight=hindsight_for(env, ratio=ratio) if ratio > 0.0 else None,
         exploration=exploration,
         learning=learning,
-        buffer_size=max(arguments.buffer_size, arguments.n_envs),
+        buffer_size=arguments.buffer_size,
     )
     return [level]
 

@@ -20,6 +20,7 @@ from layeredrl.predictors import Predictor
 from layeredrl.predictors.hindsight import Hindsight
 from layeredrl.types import Observation, Plan, Transition
 from layeredrl.utils.checkpoints import to_array
+from layeredrl.utils.global_generators import BorrowedGenerators
 from layeredrl.utils.seeding import seeded_initialization, spawn, torch_generator
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class RunningPlannerLevel(LearningLevel):
                 for on actions without bounds.
             ConfigurationError: If noise is asked for on discrete actions.
         """
-        seeds = spawn(spec.seed, 6)
+        seeds = spawn(spec.seed, 7)
         super().__init__(
             spec, recipe.exploration, recipe.learning, recipe.buffer_size, seeds[3:5]
         )
@@ -57,6 +58,8 @@ class RunningPlannerLevel(LearningLevel):
                 spec.obs_shape, spec.action_space, spec.device, spec.writer
             )
         self._predictor.generator = torch_generator(seeds[1], spec.device)
+        # Dropout and shifts of pictures draw from torch's global generator.
+        self._generators = BorrowedGenerators(seeds[6], torch.device(spec.device))
         self._predictor.decision_interval = spec.decision_interval
         self._predictor.eval()
         self._planners = [self._build_planner(recipe.partial_planner, seeds[2])]
@@ -182,6 +185,7 @@ class RunningPlannerLevel(LearningLevel):
             "predictor": copy.deepcopy(dict(self._predictor.state_dict())),
             "training": self._predictor.training_state(),
             "predictor_generator": generator.get_state(),
+            "generators": self._generators.state_dict(),
             "planners": [planner.state_dict() for planner in self._planners],
             "kept": self._kept.copy(),
             "n_kept": self._n_kept.copy(),
@@ -206,6 +210,8 @@ class RunningPlannerLevel(LearningLevel):
         self._predictor.load_training_state(state["training"])
         assert self._predictor.generator is not None
         self._predictor.generator.set_state(state["predictor_generator"].cpu())
+        if "generators" in state:  # older checkpoints have none
+            self._generators.load_state_dict(state["generators"])
         for planner, saved in zip(self._planners, state["planners"], strict=True):
             planner.load_state_dict(saved)
         self._kept = to_array(state["kept"])
@@ -233,13 +239,14 @@ class RunningPlannerLevel(LearningLevel):
     def _take_updates(self, n_updates: int, n_total_env_steps: int) -> dict[str, float]:
         schedule = self._recipe.learning
         assert self.buffer is not None
-        _, metrics = self._predictor.learn(
-            self.buffer,
-            n_updates,
-            schedule.batch_size,
-            schedule.model_batch_size,
-            n_total_env_steps,
-        )
+        with self._generators.lent():
+            _, metrics = self._predictor.learn(
+                self.buffer,
+                n_updates,
+                schedule.batch_size,
+                schedule.model_batch_size,
+                n_total_env_steps,
+            )
         return {f"predictor/{name}": float(x) for name, x in metrics.items()}
 
     def _forget_plans(self, instances: np.ndarray) -> None:

@@ -116,7 +116,7 @@ def test_pictures_stored_once_too(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 def test_latents_that_remember_too(dropout, tmp_path):
-    """A Transformer's window of each running episode, and what dropout draws."""
+    """A Transformer's window of each running episode, and dropout's numbers."""
     env_id = "Maze2D-MemoryGoal-Open-v0"
     transformer = partial(TRANSFORMER, dropout_ff=dropout, dropout_emb=dropout)
     factory = get_memory_predictor_factory(
@@ -130,12 +130,10 @@ def test_latents_that_remember_too(dropout, tmp_path):
     env = {"env_id": env_id, "max_episode_steps": 23, "predictor_factory": factory}
     runs = []
     for name, stops in (("whole", []), ("stopped", [50, 101])):
-        torch.manual_seed(0)
         for stop in [*stops, 150]:
             run = Run(tmp_path / name, **env)
             run.collector.restore_checkpoint() or run.collector.reset(seed=0)
-            if dropout == 0.0:  # else the global generators are part of the run
-                np.random.random(), torch.rand(1)
+            np.random.random(), torch.rand(1)  # somebody else draws, too
             run.until(stop)
             run.collector.save_checkpoint()
             run.close()

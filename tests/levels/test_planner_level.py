@@ -2,14 +2,17 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 
 from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.levels import Exploration, LearningSchedule, PlannerLevel
+from layeredrl.nets import IdentityEncoder
 from layeredrl.planners import PlannerConfig
 from layeredrl.predictors import StaticPredictor
 from layeredrl.utils.schedules import PiecewiseSchedule
 from tests.levels.building import build, transition
+from tests.same import assert_same, is_same
 from tests.toy_levels import (
     NO_EXPLORATION,
     QUICK_CEM,
@@ -310,6 +313,42 @@ def test_a_predictor_that_is_given_stays_as_it_is():
     assert level.learn(1000) == {"n_updates": 100.0}
     after = level.acting_state()["predictor"]
     assert all((before[key] == after[key]).all() for key in before)
+
+
+class Forgetful(IdentityEncoder):
+    """Loses features at random, in training only."""
+
+    def forward(self, obs):
+        state, context = super().forward(obs)
+        return torch.nn.functional.dropout(state, 0.5, self.training), context
+
+
+def test_dropout_follows_the_seed_whatever_the_global_generator():
+    states = []
+    for seed, global_seed in ((0, 1), (0, 2), (1, 1)):
+        torch.manual_seed(global_seed)
+        before = torch.get_rng_state()
+        level = build(
+            steady_level(predictor_factory=predictor_with(Forgetful)), BOX, seed=seed
+        )
+        live(level, 10)
+        assert level.learn(100)["n_updates"] > 1
+        assert torch.equal(before, torch.get_rng_state())
+        states.append(level.state_dict())
+    assert_same(states[0], states[1])
+    assert not is_same(states[0], states[2])
+
+
+def test_what_dropout_draws_goes_on_after_loading():
+    factory = predictor_with(Forgetful)
+    whole, resumed = (build(steady_level(predictor_factory=factory), BOX) for _ in "ab")
+    live(whole, 10)
+    whole.learn(60)
+    resumed.load_state_dict(whole.state_dict())
+    resumed.load_buffer_state(whole.buffer_state())
+    for level in (whole, resumed):
+        level.learn(100)
+    assert_same(whole.state_dict(), resumed.state_dict())
 
 
 def test_with_the_buffer_full_it_goes_on():
