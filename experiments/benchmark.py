@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-import tyro
 
 from experiments.benchmarks.checkpoints import checkpoint_benchmarks
 from experiments.benchmarks.learners import learner_benchmarks
@@ -17,8 +16,8 @@ from experiments.benchmarks.planning import planning_benchmarks
 from experiments.benchmarks.replay import replay_benchmarks
 from experiments.benchmarks.skills import skill_benchmarks
 from experiments.benchmarks.updates import update_benchmarks
-from experiments.running.arguments import program_name
-from experiments.running.run_folder import command_line, versions
+from experiments.running.command_line import command_line, read_command_line
+from experiments.running.run_folder import versions
 
 GROUPS: dict[str, Callable[[], Iterator[Benchmark]]] = {
     "planning": planning_benchmarks,
@@ -78,7 +77,7 @@ def table(measurements: list[Measurement]) -> str:
 
 def main() -> None:
     """Read the command line, measure, print."""
-    arguments = tyro.cli(BenchmarkArguments, prog=program_name(), description=__doc__)
+    arguments = read_command_line(BenchmarkArguments, __doc__)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     benchmarks = [b for name in arguments.groups for b in GROUPS[name]()]

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tyro
 
 from experiments.reports.statistics import estimate
-from experiments.running.arguments import program_name
+from experiments.running.command_line import read_command_line
 from experiments.running.evaluation import evaluate_with_bar
 from experiments.running.results import measured
 from experiments.running.run_folder import write_json
@@ -102,7 +101,7 @@ def _further(episodes: list[Episode], random_episodes: list[Episode]) -> dict[st
 
 def run() -> None:
     """Read the command line, evaluate, and print the table."""
-    arguments = tyro.cli(EvaluateArguments, prog=program_name(), description=__doc__)
+    arguments = read_command_line(EvaluateArguments, __doc__)
     result = evaluate_trained(arguments)
     print(f"\n{result['env_id']}\n{table_of(result)}\n")
     print(f"evaluation      {result['output']}")

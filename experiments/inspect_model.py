@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 
 from experiments.figures import Album, check_model, draw_model, planner_of, study_agent
-from experiments.running.arguments import program_name
+from experiments.running.command_line import read_command_line
 from experiments.running.run_folder import write_json
 from experiments.running.training import main
 from experiments.trained.revisiting import RevisitArguments, revisit
@@ -127,7 +126,7 @@ def _check_pictures(output: Path) -> None:
 
 def run() -> None:
     """Read the command line, look at the model, and print the table."""
-    arguments = tyro.cli(InspectArguments, prog=program_name(), description=__doc__)
+    arguments = read_command_line(InspectArguments, __doc__)
     result = inspect_trained(arguments)
     print(f"\n{result['env_id']}, {result['decisions']} decisions in", end=" ")
     print(f"{result['episodes']} held-out episodes, seed {result['seed']}")

@@ -15,7 +15,7 @@ from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 from experiments.reports.comparison import one_task, usual_metric  # noqa: E402
-from experiments.running.arguments import program_name  # noqa: E402
+from experiments.running.command_line import read_command_line  # noqa: E402
 from experiments.running.past_runs import (  # noqa: E402
     PastRun,
     read_past_run,
@@ -148,7 +148,7 @@ def _portable_word(word: str) -> str:
 
 def run() -> None:
     """Read the command line, copy results, draw, write the page."""
-    arguments = tyro.cli(PublishArguments, prog=program_name(), description=__doc__)
+    arguments = read_command_line(PublishArguments, __doc__)
     if not arguments.runs:
         raise RunFolderError("name at least one run folder")
     runs = sorted(

@@ -8,8 +8,8 @@ import numpy as np
 import tyro
 
 from experiments.disturbances import disturb, pushes_figure
-from experiments.running.arguments import program_name
-from experiments.running.run_folder import command_line, versions, write_json
+from experiments.running.command_line import command_line, read_command_line
+from experiments.running.run_folder import versions, write_json
 from experiments.running.training import main
 from layeredrl.errors import ConfigurationError, RunFolderError
 
@@ -70,7 +70,7 @@ def table_of(rows: list[dict[str, Any]]) -> str:
 
 def run() -> None:
     """Read the command line, push, write numbers and picture, print the table."""
-    arguments = tyro.cli(PushArguments, prog=program_name(), description=__doc__)
+    arguments = read_command_line(PushArguments, __doc__)
     disturbed = [
         disturb(
             place, arguments.pushes, arguments.length, arguments.seed, arguments.device

@@ -15,14 +15,9 @@ from experiments.reports.comparison import (
 from experiments.reports.figures import figures_of, plt
 from experiments.reports.page import improvement_table, page_of, table_of
 from experiments.reports.statistics import CONFIDENCE, N_RESAMPLES
-from experiments.running.arguments import program_name
+from experiments.running.command_line import command_line, read_command_line
 from experiments.running.past_runs import find_run_folders, read_past_run
-from experiments.running.run_folder import (
-    command_line,
-    versions,
-    write_json,
-    write_text,
-)
+from experiments.running.run_folder import versions, write_json, write_text
 from experiments.running.training import main
 from layeredrl.errors import RunFolderError
 
@@ -76,7 +71,7 @@ def write_report(comparison: Comparison, output: Path) -> str:
 
 def run() -> None:
     """Read the command line, compare, write, and print the table."""
-    arguments = tyro.cli(ReportArguments, prog=program_name(), description=__doc__)
+    arguments = read_command_line(ReportArguments, __doc__)
     runs = [read_past_run(folder) for folder in find_run_folders(arguments.runs)]
     comparison = compare(runs, arguments.metric, arguments.label)
     write_report(comparison, arguments.output)

@@ -13,14 +13,14 @@ import tyro
 
 from experiments.programs.program import cores, without_flags
 from experiments.reports.comparison import METRICS, MetricName, usual_metric
-from experiments.running.arguments import RunArguments, parse_program, program_name
-from experiments.running.past_runs import read_past_run
-from experiments.running.run_folder import (
+from experiments.running.arguments import RunArguments
+from experiments.running.command_line import (
     command_line,
-    run_parent,
-    versions,
-    write_json,
+    parse_program,
+    read_command_line,
 )
+from experiments.running.past_runs import read_past_run
+from experiments.running.run_folder import run_parent, versions, write_json
 from experiments.running.training import EXIT_ERROR, main
 from experiments.sweeps.plan import SweepPlan
 from experiments.sweeps.planning import plan_sweep
@@ -95,7 +95,7 @@ def run() -> None:
     """Read the command line, run the trials, write down and print what came of them."""
     words = sys.argv[1:]
     if not words or words[0] not in EXPERIMENTS:
-        tyro.cli(_Chosen, prog=program_name(), args=words[:1], description=__doc__)
+        read_command_line(_Chosen, __doc__, words[:1])
     experiment = words.pop(0)
     presets = importlib.import_module(f"experiments.{experiment}").PRESETS
     sweep, arguments = parse_program(

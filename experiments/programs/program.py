@@ -11,7 +11,8 @@ from experiments.programs.seed_runs import ProcessRun, SeedRun, StartedRun, run_
 from experiments.programs.seed_tasks import TaskRun
 from experiments.reports.comparison import compare
 from experiments.reports.page import table_of
-from experiments.running.arguments import LaunchArguments, RunArguments, parse_program
+from experiments.running.arguments import LaunchArguments, RunArguments
+from experiments.running.command_line import parse_program
 from experiments.running.past_runs import PastRun, read_past_run
 from experiments.running.run_folder import run_parent
 from experiments.running.training import EXIT_ERROR

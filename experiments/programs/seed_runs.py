@@ -1,4 +1,4 @@
-"""Runs of several seeds: what each of them is, and how they are started in turn."""
+"""Runs of several seeds: what each of them is, and how they are started as there is room."""
 
 import json
 import os

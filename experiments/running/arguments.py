@@ -2,18 +2,13 @@
 
 import ast
 import dataclasses
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
-
-import tyro
+from typing import Any, Literal
 
 from layeredrl.errors import ConfigurationError
 
-A = TypeVar("A", bound="RunArguments")
-L = TypeVar("L")
 EngineName = Literal["local", "ray"]
 
 
@@ -165,111 +160,6 @@ def parse_value(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
-
-
-def parse_arguments(
-    kind: type[A],
-    presets: Mapping[str, A],
-    description: str,
-    command_line: Sequence[str] | None = None,
-) -> A:
-    """Read the command line of a single run; ``--preset NAME`` sets other defaults.
-
-    Args:
-        kind: The dataclass to fill.
-        presets: Defaults by name.
-        description: Shown by ``--help``.
-        command_line: Arguments; ``None`` for those of the process.
-
-    Returns:
-        The arguments. Unknown names end the process with the nearest known ones.
-
-    Raises:
-        ConfigurationError: If there is no such preset.
-    """
-    words = list(sys.argv[1:] if command_line is None else command_line)
-    default = _take_preset(words, kind, presets)
-    text = _with_presets(description, presets)
-    return tyro.cli(
-        kind, prog=program_name(), default=default, args=words, description=text
-    )
-
-
-def parse_program(
-    kind: type[A],
-    presets: Mapping[str, A],
-    description: str,
-    launch: L,
-    command_line: Sequence[str] | None = None,
-) -> tuple[L, A]:
-    """Read the command line of a program, which may start several runs.
-
-    Args:
-        kind: The dataclass that describes a run.
-        presets: Defaults by name.
-        description: Shown by ``--help``.
-        launch: Defaults of what is started.
-        command_line: Arguments; ``None`` for those of the process.
-
-    Returns:
-        What is started, and the arguments of a run, as :func:`parse_arguments`.
-
-    Raises:
-        ConfigurationError: If there is no such preset.
-    """
-    words = list(sys.argv[1:] if command_line is None else command_line)
-    default = _take_preset(words, kind, presets)
-    both = dataclasses.make_dataclass(
-        "Program", [("launch", type(launch)), ("run", kind)], frozen=True
-    )
-    found = tyro.cli(
-        both,
-        prog=program_name(),
-        default=both(launch, default),
-        args=words,
-        description=_with_presets(description, presets),
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
-    return found.launch, found.run
-
-
-def program_words() -> list[str]:
-    """Tell what the interpreter was asked to run.
-
-    Returns:
-        A module behind ``-m``, or the name of a file.
-    """
-    module = sys.modules["__main__"].__spec__
-    return ["-m", module.name] if module is not None else [Path(sys.argv[0]).name]
-
-
-def program_name() -> str:
-    """Name the program as it is started, for its help and what it says of wrong words.
-
-    Returns:
-        For example ``python -m experiments.flat``.
-    """
-    return " ".join(["python", *program_words()])
-
-
-def _take_preset(words: list[str], kind: type[A], presets: Mapping[str, A]) -> A:
-    """Take ``--preset NAME`` or ``--preset=NAME`` out; return the defaults."""
-    is_flag = [word.partition("=")[0] == "--preset" for word in words]
-    if not any(is_flag):
-        return kind()
-    at = is_flag.index(True)
-    _, has_name, name = words.pop(at).partition("=")
-    if not has_name:
-        name = words.pop(at) if at < len(words) else ""
-    if name not in presets:
-        raise ConfigurationError(
-            f"there is no preset {name!r}; there are {sorted(presets)}"
-        )
-    return presets[name]
-
-
-def _with_presets(description: str, presets: Mapping[str, A]) -> str:
-    return f"{description} Presets (--preset NAME): {', '.join(sorted(presets))}."
 
 
 def as_plain(arguments: RunArguments) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.running.arguments import RunArguments
-from experiments.running.run_folder import command_line, versions
+from experiments.running.command_line import command_line
+from experiments.running.run_folder import versions
 from layeredrl.collectors import Episode, summarize, wilson_interval
 from layeredrl.hierarchies import Hierarchy
 

@@ -3,9 +3,7 @@
 import json
 import os
 import platform
-import shlex
 import shutil
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 import gin
 from torch.utils.tensorboard import SummaryWriter
 
-from experiments.running.arguments import RunArguments, as_plain, program_words
+from experiments.running.arguments import RunArguments, as_plain
 from layeredrl.errors import ConfigurationError, RunFolderError
 
 # What may change when a run is resumed: it does not touch what was learned so far.
@@ -228,27 +226,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def command_line() -> str:
-    """Write down the command that started the run.
-
-    Returns:
-        The command, without the path of the interpreter.
-    """
-    return shlex.join(["python", *program_words(), *sys.argv[1:]])
-
-
-def python_command(*words: str) -> str:
-    """Write down a command for the interpreter that runs us, whose tools need not be on PATH.
-
-    Args:
-        *words: What follows the interpreter.
-
-    Returns:
-        The command, short where the interpreter lies below the working directory.
-    """
-    python = Path(sys.executable)
-    if python.is_relative_to(Path.cwd()):
-        python = python.relative_to(Path.cwd())
-    return shlex.join([str(python), *words])

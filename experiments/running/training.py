@@ -10,12 +10,13 @@ import torch
 from gymnasium.vector import VectorEnv
 
 from experiments.running.arguments import RunArguments
+from experiments.running.command_line import python_command
 from experiments.running.environments import make_vector_env
 from experiments.running.evaluation import evaluate_with_bar
 from experiments.running.gin_settings import configure_gin, gin_is_named, unused_gin
 from experiments.running.hyperparameters import write_hyperparameters
 from experiments.running.results import TimeCosts, describe_result, result_table
-from experiments.running.run_folder import RunFolder, python_command
+from experiments.running.run_folder import RunFolder
 from experiments.running.workers import remote_experience
 from layeredrl.collectors import (
     Collector,

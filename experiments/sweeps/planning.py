@@ -7,7 +7,8 @@ from typing import Any
 
 from experiments.builders.learners import LEARNERS, choose_learner
 from experiments.programs.program import has_flag, without_flags
-from experiments.running.arguments import RunArguments, parse_arguments
+from experiments.running.arguments import RunArguments
+from experiments.running.command_line import parse_arguments
 from experiments.sweeps.plan import Kind, SweepPlan
 from experiments.sweeps.tried import Tried
 from layeredrl.errors import ConfigurationError

@@ -11,10 +11,11 @@ import tyro
 from gymnasium.vector import VectorEnv
 
 from experiments.running.arguments import RunArguments
+from experiments.running.command_line import command_line
 from experiments.running.environments import make_vector_env
 from experiments.running.gin_settings import configure_gin, gin_is_named
 from experiments.running.past_runs import read_json
-from experiments.running.run_folder import command_line, versions
+from experiments.running.run_folder import versions
 from experiments.trained.rebuilding import Trained, find_trained, load_agent
 from layeredrl.errors import ConfigurationError, RunFolderError
 from layeredrl.hierarchies import Hierarchy

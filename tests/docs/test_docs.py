@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import gin
+import numpy as np
 import pytest
 import torch
 
@@ -301,6 +302,25 @@ def test_planning_can_be_drawn():
     assert (path[-1] - script.GOAL).norm() < 0.3 and len(plans) == len(path) - 1
     figure = script.draw()
     assert len(texts_of(figure)) == 4
+    script.plt.close(figure)
+
+
+def test_levels_can_be_drawn():
+    script = load_script("draw_levels")
+    found = script.decisions()
+    for instance in range(script.N_INSTANCES):
+        above, between, actions = (level[instance] for level in found)
+        assert (actions[0] == 1).all() and len(actions[0]) == script.N_STEPS
+        # Orders end early, and never late; an episode's end ends those of all levels.
+        assert between[0].max() == script.LENGTHS[1] > between[0].min()
+        assert (
+            between[0].max() < above[0].max() <= script.LENGTHS[0] * script.LENGTHS[1]
+        )
+        for lengths, is_last in (above, between, actions):
+            assert np.cumsum(lengths)[is_last].tolist() == [script.EPISODE]
+    figure = script.draw()
+    texts = {label.get_text() for label in figure.axes[0].get_yticklabels()}
+    assert texts == set(script.NAMES)
     script.plt.close(figure)
 
 

@@ -5,13 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from experiments.planner import PRESETS, PlannerArguments
-from experiments.running.arguments import (
-    LaunchArguments,
-    RunArguments,
-    as_plain,
-    parse_arguments,
-    parse_program,
-)
+from experiments.running.arguments import LaunchArguments, RunArguments, as_plain
+from experiments.running.command_line import parse_arguments, parse_program
 from layeredrl.errors import ConfigurationError
 
 
@@ -53,6 +48,19 @@ def test_help_shows_the_presets_defaults(capsys):
     assert exit_info.value.code == 0
     shown = capsys.readouterr().out
     assert "InvertedPendulum-v5" in shown and "fetch-reach" in shown
+    assert "--preset NAME" in shown
+
+
+def test_help_is_running_text(capsys):
+    with pytest.raises(SystemExit):
+        parse("--help")
+    shown = capsys.readouterr().out
+    assert "``" not in shown
+    words = " ".join(shown.replace("│", " ").split())
+    told = (
+        "Further ones, or others, of the training environment alone. Shorter episodes"
+    )
+    assert told in words  # of the class above, over two lines of its source
 
 
 def test_environment_arguments_are_python_values():

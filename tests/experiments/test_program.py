@@ -20,7 +20,8 @@ from experiments.programs.seed_runs import (
     run_in_turn,
 )
 from experiments.programs.seed_tasks import run_to_its_end
-from experiments.running.arguments import LaunchArguments, RunArguments, parse_program
+from experiments.running.arguments import LaunchArguments, RunArguments
+from experiments.running.command_line import parse_program
 from layeredrl.errors import ConfigurationError
 from tests.collectors.resuming import tells_time
 

@@ -5,12 +5,8 @@ import subprocess
 import pytest
 
 from experiments.running.arguments import RunArguments
-from experiments.running.run_folder import (
-    RunFolder,
-    command_line,
-    python_command,
-    versions,
-)
+from experiments.running.command_line import command_line, python_command
+from experiments.running.run_folder import RunFolder, versions
 from layeredrl.errors import RunFolderError
 
 
