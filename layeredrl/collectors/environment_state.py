@@ -4,12 +4,15 @@ import logging
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from gymnasium.vector import SyncVectorEnv, VectorEnv
+from gymnasium.vector import SyncVectorEnv, VectorEnv, VectorWrapper
+from gymnasium.wrappers.vector import NormalizeObservation, NormalizeReward
 
 from layeredrl.collectors.episode_replay import EpisodeReplay
 from layeredrl.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
+
+_WITH_STATE = (NormalizeObservation, NormalizeReward)
 
 
 @runtime_checkable
@@ -59,6 +62,9 @@ def restore_environment(
         has to be reset.
     """
     base = env.unwrapped
+    unsaved = _wrappers_with_state(env)
+    if unsaved:
+        logger.warning("the state of %s is not saved and begins anew", unsaved)
     try:
         if state is not None and "whole" in state and isinstance(base, Restorable):
             env.reset()
@@ -77,6 +83,17 @@ def restore_environment(
         reason = str(error)
     logger.warning("new episodes begin in %s: %s", env, reason)
     return False
+
+
+def _wrappers_with_state(env: VectorEnv) -> list[str]:
+    """Name what lies around the instances and changes, or might."""
+    found = []
+    while isinstance(env, VectorWrapper):
+        is_known = type(env).__module__.startswith("gymnasium.")
+        if not is_known or isinstance(env, _WITH_STATE):
+            found.append(type(env).__name__)
+        env = env.env
+    return found
 
 
 def _replays(base: VectorEnv) -> list[EpisodeReplay] | None:

@@ -52,8 +52,14 @@ class RunCheckpoints:
             The checkpoint's file.
 
         Raises:
-            CheckpointError: If it cannot be written; the ones before stay whole.
+            CheckpointError: If it cannot be written, in which case the ones before stay
+                whole, or the folder holds those of another run.
         """
+        if not self._manifests and any(self._folder.glob("step-*.pt")):
+            raise CheckpointError(
+                f"{self._folder} holds checkpoints of another run: restore the newest to go "
+                "on with it, or name another folder"
+            )
         path = self._folder / f"step-{collector.n_env_steps:012d}.pt"
         last = self._manifests[max(self._manifests)] if self._manifests else {}
         manifests = {
@@ -81,7 +87,7 @@ class RunCheckpoints:
 
         Raises:
             CheckpointError: If there are checkpoints but none is whole, or they are of
-                another hierarchy.
+                another hierarchy, which is then as it was.
         """
         found = sorted(self._folder.glob("step-*.pt"), reverse=True)
         for path in found:
@@ -93,11 +99,18 @@ class RunCheckpoints:
             check_description(
                 content["description"], describe(collector.hierarchy), path
             )
+            before = collector.hierarchy.state_dict()
             try:
                 self._load(collector, content)
             except CheckpointError as error:
+                collector.hierarchy.load_state_dict(before)
                 logger.warning("%s; trying the one before %s", error, path)
                 continue
+            except Exception as error:
+                collector.hierarchy.load_state_dict(before)
+                raise CheckpointError(
+                    f"{path} does not fit this hierarchy: {error!r}"
+                ) from error
             self._manifests = self._known_manifests(path)
             return path
         if found:

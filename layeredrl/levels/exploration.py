@@ -28,7 +28,8 @@ class Exploration:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
-        if min(self.random_duration, self.hold) < 1 or self.warm_up_env_steps < 0:
+        counts = (self.random_duration, self.hold, self.warm_up_env_steps + 1)
+        if not all(count >= 1 for count in counts):
             raise ConfigurationError(
                 "random_duration and hold must be at least 1 and warm_up_env_steps at "
                 f"least 0, got {self.random_duration}, {self.hold} and "
@@ -89,8 +90,15 @@ class RunningExploration:
             self._remaining[instances[starts & idle]] = self._config.random_duration
         is_random = self._remaining[instances] > 0
         self._remaining[instances[is_random]] -= 1
-        self._held[instances[~is_random]] = 0
         return is_random
+
+    def let_go(self, instances: np.ndarray) -> None:
+        """Forget the random actions of instances that do not act at random this time.
+
+        Args:
+            instances: Which ones, (B,).
+        """
+        self._held[instances] = 0
 
     def hold(self, instances: np.ndarray, fresh: np.ndarray) -> np.ndarray:
         """Keep earlier random actions for as long as they are to be held.

@@ -22,13 +22,14 @@ class LearningSchedule:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
-        if min(self.interval_env_steps, self.batch_size, self.model_batch_size) < 1:
+        counts = (self.interval_env_steps, self.batch_size, self.model_batch_size)
+        if not all(count >= 1 for count in counts):
             raise ConfigurationError(
                 "interval_env_steps, batch_size and model_batch_size must be at least "
                 f"1, got {self.interval_env_steps}, {self.batch_size} and "
                 f"{self.model_batch_size}"
             )
-        if self.updates_per_env_step < 0 or self.start_env_steps < 0:
+        if not (self.updates_per_env_step >= 0 and self.start_env_steps >= 0):
             raise ConfigurationError(
                 "updates_per_env_step and start_env_steps must not be negative, got "
                 f"{self.updates_per_env_step} and {self.start_env_steps}"

@@ -43,7 +43,7 @@ class PolicyLevel(Level):
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
-        if min(self.n_decisions, self.buffer_size) < 1:
+        if not (self.n_decisions >= 1 and self.buffer_size >= 1):
             raise ConfigurationError(
                 "n_decisions and buffer_size must be at least 1, got "
                 f"{self.n_decisions} and {self.buffer_size}"

@@ -13,6 +13,7 @@ from layeredrl.levels.decision import Decision
 from layeredrl.levels.episode_memory import EpisodeMemory
 from layeredrl.levels.learning_level import LearningLevel
 from layeredrl.levels.level import LevelLog, LevelSpec
+from layeredrl.levels.owned_predictor import owned_predictor
 from layeredrl.levels.planner_log import PlannerLog
 from layeredrl.levels.surprise import RunningSurprise
 from layeredrl.planners import Planner
@@ -21,7 +22,7 @@ from layeredrl.predictors.hindsight import Hindsight
 from layeredrl.types import Observation, Plan, Transition
 from layeredrl.utils.checkpoints import to_array
 from layeredrl.utils.global_generators import BorrowedGenerators
-from layeredrl.utils.seeding import seeded_initialization, spawn, torch_generator
+from layeredrl.utils.seeding import set_torch_generator_state, spawn
 
 if TYPE_CHECKING:
     from layeredrl.levels.planner_level import PlannerLevel
@@ -53,15 +54,9 @@ class RunningPlannerLevel(LearningLevel):
             spec, recipe.exploration, recipe.learning, recipe.buffer_size, seeds[3:5]
         )
         self._recipe = recipe
-        with seeded_initialization(seeds[0]):
-            self._predictor = recipe.predictor_factory(
-                spec.obs_shape, spec.action_space, spec.device, spec.writer
-            )
-        self._predictor.generator = torch_generator(seeds[1], spec.device)
+        self._predictor = owned_predictor(recipe, spec, *seeds[:2])
         # Dropout and shifts of pictures draw from torch's global generator.
-        self._generators = BorrowedGenerators(seeds[6], torch.device(spec.device))
-        self._predictor.decision_interval = spec.decision_interval
-        self._predictor.eval()
+        self._generators = BorrowedGenerators(seeds[6], spec.device)
         self._planners = [self._build_planner(recipe.partial_planner, seeds[2])]
         if recipe.partial_eval_planner is not None:
             self._planners.append(
@@ -132,6 +127,7 @@ class RunningPlannerLevel(LearningLevel):
         is_random = self._choose_random(instances)
         if self._surprise is not None:
             is_random |= self._give_up_plans(self._surprise, state, instances)
+        self._exploration.let_go(instances[~is_random])
         action = np.empty((len(instances), self._action_dim), np.float32)
         if is_random.any():
             # A plan that was not followed is no start for the next one.
@@ -209,7 +205,9 @@ class RunningPlannerLevel(LearningLevel):
         self._predictor.load_state_dict(state["predictor"])
         self._predictor.load_training_state(state["training"])
         assert self._predictor.generator is not None
-        self._predictor.generator.set_state(state["predictor_generator"].cpu())
+        set_torch_generator_state(
+            self._predictor.generator, state["predictor_generator"]
+        )
         if "generators" in state:  # older checkpoints have none
             self._generators.load_state_dict(state["generators"])
         for planner, saved in zip(self._planners, state["planners"], strict=True):

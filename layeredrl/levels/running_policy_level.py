@@ -1,7 +1,6 @@
 """A policy level at work."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,6 +97,7 @@ class RunningPolicyLevel(LearningLevel):
         self._pursuits.begin(obs, level_input, instances)
         seen = self._pursuits.seen(obs, instances)
         is_random = self._choose_random(instances)
+        self._exploration.let_go(instances[~is_random])
         # Asked everywhere: policies with memory have to see every step.
         action = self.learner.act(self._situation(seen, instances), self.is_training)
         decided = self._noisy(action.cpu().numpy().astype(np.float32))  # a copy
@@ -260,6 +260,4 @@ def _hindsight(
         )
     if hindsight is None or is_on_policy:
         return None
-    if hindsight.decision_reward == "mean":  # the level stores sums
-        return replace(hindsight, decision_reward="sum")
-    return hindsight
+    return hindsight.paying("sum")

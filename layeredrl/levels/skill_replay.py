@@ -20,6 +20,7 @@ from layeredrl.predictors.replay_tensors import info_array
 from layeredrl.predictors.trajectory_batch import TrajectoryBatch, trajectory_batch_at
 from layeredrl.utils.buffers import TransitionBuffer
 from layeredrl.utils.mapped_observations import vector_part
+from layeredrl.utils.seeding import set_torch_generator_state
 from layeredrl.utils.spaces import VECTOR_KEY
 from layeredrl.utils.whole_stretches import draw_whole_stretches
 
@@ -123,7 +124,7 @@ class SkillReplay:
             state: The state.
         """
         self._standardizer.load_state_dict(state["standardizer"])
-        self._sampler.generator.set_state(state["generator"].cpu())
+        set_torch_generator_state(self._sampler.generator, state["generator"])
         self.score = state["score"].to(self._spec.device, copy=True)
 
     def _sample(

@@ -31,7 +31,7 @@ class Surprise:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
-        if self.threshold <= 0 or self.random_duration < 0:
+        if not (self.threshold > 0 and self.random_duration >= 0):
             raise ConfigurationError(
                 "threshold must be positive and random_duration not negative, got "
                 f"{self.threshold} and {self.random_duration}"

@@ -1,5 +1,6 @@
 """How good an imagined trajectory is."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -32,9 +33,32 @@ class ObjectiveConfig:
     where the model knows, positive a bonus that explores."""
 
     def __post_init__(self) -> None:
-        """Refuse a discount outside its range."""
+        """Refuse numbers that cannot work."""
         if self.gamma is not None and not 0 <= self.gamma <= 1:
             raise ConfigurationError(f"gamma must be in [0, 1], got {self.gamma}")
+        if not math.isfinite(self.disagreement_weight):
+            raise ConfigurationError(
+                f"disagreement_weight must be finite, got {self.disagreement_weight}"
+            )
+
+    def check(self, predictor: Predictor) -> None:
+        """Refuse a predictor that cannot tell what counts.
+
+        Args:
+            predictor: Is to imagine the trajectories.
+
+        Raises:
+            ConfigurationError: If it lacks a value or several members.
+        """
+        if self.terminal_value and predictor.val_func is None:
+            raise ConfigurationError(
+                "terminal_value=True needs a predictor with a value function, this one has none"
+            )
+        if self.disagreement_weight and predictor.model.n_models == 1:
+            raise ConfigurationError(
+                f"disagreement_weight={self.disagreement_weight} needs a model with several "
+                "members, this one has n_models=1"
+            )
 
 
 class TrajectoryObjective:

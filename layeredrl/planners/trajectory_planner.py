@@ -21,7 +21,7 @@ from layeredrl.planners.trajectory_objective import (
 from layeredrl.predictors import Predictor
 from layeredrl.types import Plan, PlanInfo
 from layeredrl.utils.checkpoints import to_array
-from layeredrl.utils.seeding import torch_generator
+from layeredrl.utils.seeding import set_torch_generator_state, torch_generator
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,11 @@ class TrajectoryPlanner(Planner):
             seed: Seeds the generator of the search.
             config: Horizon and the like.
             auxiliary_rewards: Further terms of the objective.
+
+        Raises:
+            ConfigurationError: If the predictor lacks what counts: a value or several members.
         """
+        config.objective.check(predictor)
         self.predictor = predictor
         self.optimizer = optimizer
         self.config = config
@@ -170,7 +174,7 @@ class TrajectoryPlanner(Planner):
         self._carried = (
             None if carried is None else carried.to(self._mean.device, copy=True)
         )
-        self._generator.set_state(state["generator"].cpu())
+        set_torch_generator_state(self._generator, state["generator"])
 
     def _remember(self, solution: Solution, index: Tensor, active: np.ndarray) -> None:
         self._mean[index] = shift_sequences(solution.mean, self.n_followed)

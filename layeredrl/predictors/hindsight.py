@@ -1,6 +1,6 @@
 """Learning about goals that were reached instead of the ones that were asked for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -75,6 +75,19 @@ class Hindsight:
         for function in (self.compute_reward, self.compute_terminated):
             if function is not None and not callable(function):
                 raise ConfigurationError(f"{function!r} must be callable")
+
+    def paying(self, decision_reward: Literal["mean", "sum"]) -> "Hindsight":
+        """Pay in the unit in which a level stores rewards.
+
+        Args:
+            decision_reward: What the level stores of a decision of several steps.
+
+        Returns:
+            The same in that unit; what pays only the last reward stays as it is.
+        """
+        if self.decision_reward == "last":
+            return self
+        return replace(self, decision_reward=decision_reward)
 
     def relabelled(
         self, batch: TrajectoryBatch, buffer: ReplayBuffer, gamma: float = 1.0

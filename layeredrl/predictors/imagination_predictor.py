@@ -124,7 +124,8 @@ class ImaginationPredictor(RewardPredictor):
         n_steps = min(self.imagination_steps, batch.next_state.shape[1])
         # What imagination shall meet does not move towards it.
         actual = batch.next_state[:, :n_steps].detach()
-        spread = actual.flatten(0, 1).std(0).clamp(min=1e-3)
+        rows = actual.flatten(0, 1)
+        spread = rows.std(0, correction=min(1, len(rows) - 1)).clamp(min=1e-3)
         states = distinct_particles(rollout.state)[..., 1 : n_steps + 1, :]
         error = (states - actual[:, None, None]) / spread
         mask = batch.validity_mask[:, :n_steps]

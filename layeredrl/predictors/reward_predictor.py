@@ -342,6 +342,8 @@ class RewardPredictor(Predictor):
 
     def _set_training_mode(self) -> None:
         self.train()
+        if not self.learn_encoder:
+            self.encoder.eval()
         if self.target_val_func is not None:
             self.target_val_func.eval()  # targets are not to be dropped out
 
@@ -455,9 +457,10 @@ class RewardPredictor(Predictor):
         self, batch: Batch, model_batch: Batch, n_total_env_steps: int
     ) -> None:
         """Let all parts follow the data's statistics."""
-        self.encoder.observe(
-            as_observation(model_batch.obs), as_observation(model_batch.obs_next)
-        )
+        if self.learn_encoder:
+            self.encoder.observe(
+                as_observation(model_batch.obs), as_observation(model_batch.obs_next)
+            )
         self.model.observe(as_transitions(model_batch), n_total_env_steps)
         # The first step of a stretch is always valid, so no mask is needed.
         inputs = (batch.state[:, 0], batch.contexts, batch.act[:, 0])
@@ -510,7 +513,7 @@ def _check_numbers(
         raise ConfigurationError(
             f"k_steps and n_steps must be at least 1, got {k_steps} and {n_steps}"
         )
-    if max_norm is not None and max_norm <= 0:
+    if max_norm is not None and not max_norm > 0:
         raise ConfigurationError(
             f"clip_grad_max_norm must be positive or None, got {max_norm}"
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from layeredrl.errors import CheckpointError
 from layeredrl.utils.buffers import TransitionBuffer
 from layeredrl.utils.checkpoints import load_checkpoint, save_checkpoint, to_array
 from layeredrl.utils.final_frames import FinalFrames
@@ -80,8 +81,8 @@ class ReplayArchive:
             manifest: What :meth:`save` returned.
 
         Raises:
-            CheckpointError: If a chunk is missing or broken, or the buffer is of another
-                size.
+            CheckpointError: If a chunk is missing, broken or of another run, or the buffer is
+                of another size.
         """
         transitions: dict[str, Any] = {}
         frames = FinalFrames(buffer.maxsize)
@@ -89,6 +90,11 @@ class ReplayArchive:
         for chunk in manifest["chunks"]:
             content = load_checkpoint(self._path(chunk["name"]), KIND)
             start, end = to_array(content["start"]), to_array(content["end"])
+            if end.tolist() != list(chunk["end"]):
+                raise CheckpointError(
+                    f"{self._path(chunk['name'])} ends with transitions {end.tolist()} of "
+                    f"its instances, {list(chunk['end'])} were saved: it is of another run"
+                )
             positions = _positions(start, end, ring_size)
             place_rows(transitions, content["transitions"], positions, buffer.maxsize)
             frames.load_state_dict(content["final_frames"])

@@ -1,5 +1,6 @@
 """Generators that are owned, and their states as plain values."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,6 +9,8 @@ import numpy as np
 import torch
 
 from layeredrl.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
 
 
 def spawn(seed: int | np.random.SeedSequence, n: int) -> list[np.random.SeedSequence]:
@@ -62,6 +65,30 @@ def torch_generator(
     generator = torch.Generator(device=device)
     generator.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
     return generator
+
+
+def set_torch_generator_state(generator: torch.Generator, state: torch.Tensor) -> None:
+    """Restore the state of a torch generator.
+
+    A state of another kind of device means nothing here. Then the stream goes on from a seed
+    that is made of it, which is logged as a warning.
+
+    Args:
+        generator: The generator to change.
+        state: What ``get_state`` returned, uint8.
+    """
+    state = state.cpu()
+    if state.shape == generator.get_state().shape:
+        generator.set_state(state)
+        return
+    logger.warning(
+        "random numbers go on from another seed: the saved generator was of another device "
+        "than %s",
+        generator.device,
+    )
+    words = np.frombuffer(state.numpy().tobytes(), dtype=np.uint8)
+    seed = np.random.SeedSequence(words.tolist())
+    generator.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
 
 
 def numpy_generator(seed: np.random.SeedSequence) -> np.random.Generator:

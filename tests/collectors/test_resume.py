@@ -15,6 +15,7 @@ import torch
 from experiments.running.environments import make_vector_env
 from layeredrl.collectors import RunCheckpoints
 from layeredrl.errors import CheckpointError, ConfigurationError
+from layeredrl.nets import IdentityEncoder
 from layeredrl.predictors import get_memory_predictor_factory
 from layeredrl.utils import checkpoints as checkpoint_files
 from tests.collectors.resuming import Glances, Run, assert_same, two_levels
@@ -31,6 +32,18 @@ PICTURES = {
     "predictor_factory": predictor_with(Glances),
 }
 STOPS = sorted(np.random.default_rng(0).integers(1, TOTAL, 20).tolist())
+
+
+class Doubled(IdentityEncoder):
+    """Shows everything twice."""
+
+    def __init__(self, mapped_env_obs_shape, device="cpu"):
+        super().__init__(mapped_env_obs_shape, device)
+        self.latent_state_dim *= 2
+
+    def forward(self, obs):
+        state, context = super().forward(obs)
+        return torch.cat([state, state], -1), context
 
 
 @pytest.fixture(scope="module", params=[(), (1,)], ids=["one level", "two levels"])
@@ -224,6 +237,23 @@ class TestBrokenCheckpoints:
             with pytest.raises(CheckpointError, match="levels"):
                 other.collector.restore_checkpoint()
             assert all(torch.equal(v, before[k]) for k, v in other.weights().items())
+
+    def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(self, run):
+        wide = {**MAZE, "predictor_factory": predictor_with(Doubled)}
+        with Run(run.folder, **wide) as other:
+            before = other.hierarchy.state_dict()
+            with pytest.raises(CheckpointError, match="does not fit this hierarchy"):
+                other.collector.restore_checkpoint()
+            assert is_same(other.hierarchy.state_dict(), before)
+
+    def test_another_run_does_not_write_among_them(self, run):
+        newest = self.newest(run).read_bytes()
+        with Run(run.folder, **MAZE) as other:
+            other.collector.reset(seed=1)
+            other.until(30)
+            with pytest.raises(CheckpointError, match="of another run: restore"):
+                other.collector.save_checkpoint()
+        assert self.newest(run).read_bytes() == newest
 
     def test_a_full_disk_leaves_the_last_one_whole(self, run, monkeypatch):
         newest = self.newest(run)

@@ -90,7 +90,7 @@ def test_random_actions_are_held_in_each_instance_by_itself():
 def test_an_action_is_not_held_over_planned_ones():
     exploration = running(hold=3, random_probability=0.5)
     assert hold(exploration, [0, 1], 1.0) == [1.0, 1.0]
-    exploration.choose(np.array([0]), 0, Tally([0.9]))  # instance 0 plans
+    exploration.let_go(np.array([0]))  # instance 0 plans
     assert hold(exploration, [0, 1], 2.0) == [2.0, 1.0]
 
 
@@ -117,6 +117,7 @@ def test_state_round_trip():
             False,
             False,
         ]
+        exploration.let_go(ALL[2:])
         assert hold(exploration, ALL, 5.0) == [1.0, 5.0, 5.0, 5.0]
 
 
@@ -124,6 +125,7 @@ def test_state_round_trip():
     "wrong",
     [
         {"warm_up_env_steps": -1},
+        {"warm_up_env_steps": float("nan")},
         {"random_duration": 0},
         {"hold": 0},
         {"random_probability": 1.5},

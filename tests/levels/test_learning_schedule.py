@@ -46,6 +46,9 @@ def test_zero_never_learns():
         {"model_batch_size": -1},
         {"updates_per_env_step": -0.1},
         {"start_env_steps": -1},
+        {"start_env_steps": float("nan")},
+        {"interval_env_steps": float("nan")},
+        {"updates_per_env_step": float("nan")},
     ],
 )
 def test_numbers_that_cannot_work_are_refused(wrong):

@@ -9,7 +9,7 @@ from layeredrl.errors import ConfigurationError, SpaceError
 from layeredrl.levels import Exploration, LearningSchedule, PlannerLevel
 from layeredrl.nets import IdentityEncoder
 from layeredrl.planners import PlannerConfig
-from layeredrl.predictors import StaticPredictor
+from layeredrl.predictors import Hindsight, StaticPredictor
 from layeredrl.utils.schedules import PiecewiseSchedule
 from tests.levels.building import build, transition
 from tests.same import assert_same, is_same
@@ -349,6 +349,18 @@ def test_what_dropout_draws_goes_on_after_loading():
     for level in (whole, resumed):
         level.learn(100)
     assert_same(whole.state_dict(), resumed.state_dict())
+
+
+@pytest.mark.parametrize("use_mean_reward, unit", [(True, "mean"), (False, "sum")])
+def test_hindsight_pays_in_the_unit_that_is_stored(use_mean_reward, unit):
+    other = {"mean": "sum", "sum": "mean"}[unit]
+    for given, expected in ((unit, unit), (other, unit), ("last", "last")):
+        hindsight = Hindsight(max, (0,), (1,), decision_reward=given)
+        factory = predictor_with(IdentityEncoder, hindsight=hindsight)
+        recipe = steady_level(
+            predictor_factory=factory, use_mean_reward=use_mean_reward
+        )
+        assert build(recipe, BOX).predictor.hindsight.decision_reward == expected
 
 
 def test_with_the_buffer_full_it_goes_on():

@@ -272,7 +272,9 @@ def test_on_top_there_is_nobody_who_could_ask(objective):
         build(recipe, BOX, input_space=None)
 
 
-@pytest.mark.parametrize("wrong", [{"n_decisions": 0}, {"buffer_size": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"n_decisions": 0}, {"n_decisions": float("nan")}, {"buffer_size": -1}]
+)
 def test_numbers_that_cannot_work_are_refused(wrong):
     with pytest.raises(ConfigurationError, match=str(next(iter(wrong.values())))):
         PolicyLevel(**wrong)

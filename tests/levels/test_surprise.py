@@ -8,7 +8,7 @@ import torch
 from gymnasium import spaces
 
 from layeredrl.errors import CheckpointError, ConfigurationError
-from layeredrl.levels import Surprise
+from layeredrl.levels import Exploration, Surprise
 from layeredrl.levels.surprise import RunningSurprise
 from layeredrl.planners import PlannerConfig
 from tests.levels.building import build
@@ -20,12 +20,12 @@ ALL = np.arange(N)
 NOTHING = np.zeros((N, 3), np.float32)
 
 
-def follower(surprise=None, random_duration=0, **config):
+def follower(surprise=None, random_duration=0, exploration=NO_EXPLORATION, **config):
     planner = partial(QUICK_CEM, config=PlannerConfig(**config))
     if surprise is not None:
         surprise = Surprise(surprise, random_duration)
     recipe = planner_level(
-        partial_planner=planner, exploration=NO_EXPLORATION, surprise=surprise
+        partial_planner=planner, exploration=exploration, surprise=surprise
     )
     return build(recipe, BOX)
 
@@ -121,6 +121,18 @@ def test_random_decisions_lead_away_from_a_surprise(in_training):
     assert not level.last_decision.is_random.any()
 
 
+@pytest.mark.parametrize("in_training", [True, False])
+def test_random_decisions_after_a_surprise_are_held_as_others(in_training):
+    exploration = Exploration(warm_up_env_steps=0, hold=3)
+    level = follower(1e-6, random_duration=3, horizon=5, exploration=exploration)
+    (level.train if in_training else level.eval)()
+    level.get_action(NOTHING, None, ALL)
+    for start in (1.0, 4.0):  # every outcome surprises, so phases follow each other
+        drawn = [level.get_action(NOTHING + start + i, None, ALL) for i in range(3)]
+        assert level.last_decision.is_random.all()
+        assert (drawn[0] == drawn[1]).all() and (drawn[1] == drawn[2]).all()
+
+
 def test_a_random_decision_after_a_surprise_is_drawn_from_the_action_space():
     level = follower(1e-6, random_duration=1, horizon=5)
     level.eval()
@@ -174,7 +186,7 @@ def test_the_distance_is_in_predicted_deviations():
         assert surprise.surprised(reached, ALL).tolist() == [expected] * N
 
 
-@pytest.mark.parametrize("options", [(0.0,), (-1.0,), (1.0, -1)])
+@pytest.mark.parametrize("options", [(0.0,), (-1.0,), (np.nan,), (1.0, -1)])
 def test_numbers_that_cannot_work_are_named(options):
     with pytest.raises(ConfigurationError, match="threshold must be positive"):
         Surprise(*options)

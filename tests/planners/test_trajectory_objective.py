@@ -195,3 +195,19 @@ def test_the_discount_follows_the_value(config, interval, expected):
     world.gamma, world.decision_interval = 0.9, interval
     found = objective(world, **config)(sequences([0.0] * 3)).item()
     assert found == pytest.approx(1 + expected + expected**2)
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf")])
+def test_a_weight_that_is_no_number_is_refused(weight):
+    with pytest.raises(ConfigurationError, match=f"must be finite, got {weight}"):
+        ObjectiveConfig(disagreement_weight=weight)
+
+
+def test_what_the_predictor_cannot_tell_is_refused():
+    known = worlds.predictor()
+    assert known.val_func is None and known.model.n_models == 1
+    ObjectiveConfig().check(known)
+    with pytest.raises(ConfigurationError, match="needs a predictor with a value"):
+        ObjectiveConfig(terminal_value=True).check(known)
+    with pytest.raises(ConfigurationError, match="-0.5 needs a model with several"):
+        ObjectiveConfig(disagreement_weight=-0.5).check(known)

@@ -144,6 +144,12 @@ def test_nothing_is_imagined_while_the_encoder_warms_up():
     assert "imagined_rew_loss" in predictor.learn(buffer, 1, 8, 8, 0)[1]
 
 
+def test_a_single_row_has_no_spread_and_a_finite_loss():
+    predictor = build(imagination_steps=1)
+    predictor.learn(random_buffer("ours", 14), 2, 1, 1, 0)
+    assert all(p.isfinite().all() for p in predictor.parameters())
+
+
 def test_imagining_no_step_is_refused():
     with pytest.raises(ConfigurationError, match="imagination_steps"):
         build(imagination_steps=0)

@@ -62,6 +62,19 @@ GROUPS = {
 }
 
 
+def test_an_encoder_that_is_not_learned_stays_as_it_is():
+    """Neither its weights nor its statistics, and it drops nothing."""
+    encoder = EncoderNet((O,), Z, C, hidden_sizes=(8,))
+    encoder.register_forward_hook(lambda net, *_: modes.append(net.training))
+    modes: list[bool] = []
+    predictor = everything(encoder=encoder, learn_encoder=False)
+    before = copy.deepcopy(encoder.state_dict())
+    learn(predictor, n_steps=3)
+    after = encoder.state_dict()
+    assert modes and not any(modes)
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
 def weights(predictor):
     return {
         name: [

@@ -146,6 +146,17 @@ def test_a_missing_chunk_is_named(tmp_path):
         archive.load(empty(), manifest)
 
 
+def test_chunks_of_another_run_are_refused(tmp_path):
+    buffer, archive = empty(), ReplayArchive(tmp_path, "x")
+    add(buffer, 5, np.random.default_rng(0))
+    manifest = archive.save(buffer, None)
+    other = empty()
+    add(other, 3, np.random.default_rng(1))
+    archive.save(other, None)
+    with pytest.raises(CheckpointError, match="another run"):
+        archive.load(empty(), manifest)
+
+
 def test_another_size_is_refused(tmp_path):
     buffer, archive = empty(), ReplayArchive(tmp_path, "x")
     add(buffer, 5, np.random.default_rng(0))

@@ -10,6 +10,7 @@ from layeredrl.utils.seeding import (
     numpy_generator_state,
     seeded_initialization,
     set_numpy_generator_state,
+    set_torch_generator_state,
     spawn,
     torch_generator,
 )
@@ -81,3 +82,20 @@ def test_initialization_is_seeded_and_leaves_the_global_generator_alone():
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_torch_generator_goes_on_where_it_was():
+    one, other = (torch_generator(np.random.SeedSequence(i)) for i in (0, 1))
+    torch.rand(3, generator=one)
+    set_torch_generator_state(other, one.get_state())
+    assert torch.equal(torch.rand(5, generator=one), torch.rand(5, generator=other))
+
+
+def test_a_state_of_another_device_seeds_a_stream_and_that_is_told(caplog):
+    drawn = []
+    for byte in (1, 1, 2):  # a CUDA generator's state has 16 bytes
+        generator = torch.Generator()
+        set_torch_generator_state(generator, torch.full((16,), byte, dtype=torch.uint8))
+        drawn.append(torch.rand(5, generator=generator))
+    assert "another device" in caplog.text
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from layeredrl.collectors.env_stepper import Step
 from layeredrl.collectors.experience import Experience
@@ -100,7 +101,8 @@ class RemoteExperience(Experience):
         self._hierarchy.reset()
 
     def _collect(self) -> None:
-        state = self._hierarchy.acting_state()
+        # Workers may have no GPU.
+        state = _on_cpu(self._hierarchy.acting_state())
         rollouts, replaced = self._workers.collect(state, self._steps_of_round())
         self.n_rounds += 1
         self.n_replaced += len(replaced)
@@ -114,3 +116,14 @@ class RemoteExperience(Experience):
         if most is None:
             return self._n_steps
         return min(self._n_steps, -(-most // self.n_instances))
+
+
+def _on_cpu(state: Any) -> Any:
+    """Copy what lies on another device; the rest stays as it is."""
+    if isinstance(state, Tensor):
+        return state.cpu()
+    if isinstance(state, Mapping):
+        return {name: _on_cpu(value) for name, value in state.items()}
+    if type(state) in (list, tuple):
+        return type(state)(_on_cpu(value) for value in state)
+    return state

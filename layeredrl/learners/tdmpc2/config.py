@@ -88,7 +88,8 @@ class TDMPC2Config(LearnerConfig):
     """Iterations per decision."""
 
     temperature: float = 0.5
-    """Distance from the highest value at which an elite's weight has fallen to 1/e."""
+    """Distance from the highest value at which an elite's weight has fallen to 1/e. The paper
+    multiplies by its temperature of 0.5 instead: that is 2 here."""
 
     min_std: float = 0.05
     """Floor of the deviation of actions in [-1, 1] that are explored."""

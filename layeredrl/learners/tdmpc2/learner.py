@@ -27,7 +27,12 @@ from layeredrl.nets.observation_parts import vector_part
 from layeredrl.predictors.grouped_adam import GroupedAdam
 from layeredrl.predictors.trajectory_batch import TrajectoryBatch
 from layeredrl.utils.schedules import ConstantSchedule
-from layeredrl.utils.seeding import seeded_initialization, spawn, torch_generator
+from layeredrl.utils.seeding import (
+    seeded_initialization,
+    set_torch_generator_state,
+    spawn,
+    torch_generator,
+)
 from layeredrl.utils.spaces import action_dim
 
 if TYPE_CHECKING:
@@ -130,7 +135,7 @@ class TDMPC2Learner(Learner):
         self._scale.load_state_dict(state["scale"])
         self._model_adam.load_state_dict(state["model_adam"])
         self._policy_adam.load_state_dict(state["policy_adam"])
-        self._generator.set_state(state["generator"].cpu())
+        set_torch_generator_state(self._generator, state["generator"])
         self._planner.load_state_dict(state["planner"])
 
     def acting_state(self) -> dict[str, Any]:
