@@ -1,15 +1,17 @@
 """Evaluate a finished run or a checkpoint on held-out episodes, beside random actions."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from experiments.figures import animate_episode
 from experiments.reports.statistics import estimate
 from experiments.running.command_line import read_command_line
 from experiments.running.evaluation import evaluate_with_bar
 from experiments.running.results import measured
-from experiments.running.run_folder import write_json
+from experiments.running.run_folder import write_bytes, write_json
 from experiments.running.training import main
 from experiments.trained.revisiting import RevisitArguments, revisit
 from layeredrl.collectors import Episode, wilson_interval
@@ -20,6 +22,10 @@ from layeredrl.levels import RandomLevel
 @dataclass(frozen=True)
 class EvaluateArguments(RevisitArguments):
     """What to evaluate, and how thoroughly."""
+
+    gif: bool = False
+    """Whether an episode is animated beside the JSON file: the plan at every moment, or what
+    the environment shows with ``render_mode='rgb_array'``, or both."""
 
 
 def evaluate_trained(arguments: EvaluateArguments) -> dict[str, Any]:
@@ -34,7 +40,7 @@ def evaluate_trained(arguments: EvaluateArguments) -> dict[str, Any]:
     Raises:
         RunFolderError: If there is no checkpoint, or the file would replace something else.
         CheckpointError: If the checkpoint is foreign or does not fit.
-        ConfigurationError: If the environment is not known.
+        ConfigurationError: If the environment is not known, or there is nothing to animate.
     """
     with revisit("evaluation", arguments) as found:
         env, seed = found.env, found.eval_seed
@@ -42,13 +48,21 @@ def evaluate_trained(arguments: EvaluateArguments) -> dict[str, Any]:
         n = arguments.episodes
         random_episodes = evaluate_with_bar("random", floor, env, n, seed)
         episodes = evaluate_with_bar("evaluation", found.agent, env, n, seed)
+        animation = b""
+        if arguments.gif:
+            title = f"{found.run.env_id}: the plan at every moment"
+            animation = animate_episode(found.agent, env, seed, title)
     result = {
         **found.description(),
         **measured(episodes, random_episodes),
         **_further(episodes, random_episodes),
     }
     write_json(found.output, result)
-    return result | {"output": str(found.output)}
+    told = {"output": str(found.output)}
+    if animation:
+        told["gif"] = str(found.output.with_suffix(".gif"))
+        write_bytes(Path(told["gif"]), animation)
+    return result | told
 
 
 def table_of(result: dict[str, Any]) -> str:
@@ -105,6 +119,8 @@ def run() -> None:
     result = evaluate_trained(arguments)
     print(f"\n{result['env_id']}\n{table_of(result)}\n")
     print(f"evaluation      {result['output']}")
+    if "gif" in result:
+        print(f"animation       {result['gif']}")
 
 
 if __name__ == "__main__":

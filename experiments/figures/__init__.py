@@ -3,6 +3,7 @@
 from experiments.figures.album import Album
 from experiments.figures.animation import episode_gif
 from experiments.figures.calibration import calibration_figure
+from experiments.figures.episodes import animate_episode
 from experiments.figures.learning import draw_learning_curve, learning_curve_figure
 from experiments.figures.models import ModelChecks, check_model, draw_model
 from experiments.figures.outcomes import model_figure, outcome_figure
@@ -21,6 +22,7 @@ __all__ = [
     "Study",
     "View",
     "Walls",
+    "animate_episode",
     "calibration_figure",
     "check_model",
     "draw_learning_curve",

@@ -57,6 +57,27 @@ def episode_gif(
     return b""
 
 
+def pictures_gif(pictures: Sequence[np.ndarray], most_bytes: int = MOST_BYTES) -> bytes:
+    """Animate what the environment showed.
+
+    Args:
+        pictures: One per environment step, at least one, each (height, width, 3) uint8.
+        most_bytes: How large the file may be; frames are left out until it fits.
+
+    Returns:
+        The GIF; empty if it cannot be made small enough.
+    """
+    n_frames = min(_MOST_FRAMES, len(pictures))
+    while n_frames >= 1:
+        shown = np.rint(np.linspace(0, len(pictures) - 1, n_frames)).astype(int)
+        frames = [Image.fromarray(np.ascontiguousarray(pictures[i])) for i in shown]
+        data = _encode(frames)
+        if len(data) <= most_bytes:
+            return data
+        n_frames //= 2
+    return b""
+
+
 def _moments(recording: Recording) -> np.ndarray:
     """Decision and environment step within it of every state that is known, (N, 2)."""
     n_steps = _steps_known(recording)

@@ -1,24 +1,17 @@
 """All pictures of a finished run."""
 
-import logging
 import math
-from typing import Any
-
-import numpy as np
-from gymnasium.vector import VectorEnv
 
 from experiments.figures.album import Album
 from experiments.figures.animation import episode_gif
+from experiments.figures.episodes import animate_episode, can_render
 from experiments.figures.learning import draw_learning_curve
 from experiments.figures.models import check_model, draw_model
 from experiments.figures.plans import plan_figure
 from experiments.figures.skills import skills_figure
 from experiments.figures.study import Study, study_agent
 from experiments.running.training import TrainedRun
-from layeredrl.collectors import Step, evaluate
-from layeredrl.diagnostics import EpisodeRecorder, summarize_diagnostics
-
-logger = logging.getLogger(__name__)
+from layeredrl.diagnostics import summarize_diagnostics
 
 _N_PLANNER_EPISODES = 5
 _N_SKILL_EPISODES = 20
@@ -72,31 +65,10 @@ def _draw(run: TrainedRun, n_episodes: int) -> Study:
 def _animation(run: TrainedRun, found: Study) -> bytes:
     """Animate an episode, with the environment's own pictures if it makes some."""
     title = f"{run.result['env_id']}: the plan at every moment"
-    if not _can_render(run.eval_env):
+    if not can_render(run.eval_env):
         return episode_gif(found.recording.of_episode(0), found.view, title)
     agent = run.hierarchy.acting_copy(run.eval_env, run.eval_seed)
-    recorder = EpisodeRecorder(agent, keeps_paths=found.recording.path is not None)
-    pictures: list[np.ndarray] = []
-
-    def watch(obs: Any, actions: np.ndarray, step: Step, playing: np.ndarray) -> None:
-        recorder(obs, actions, step, playing)
-        rendered: Any = run.eval_env.render()
-        pictures.append(np.asarray(rendered[0]))
-
-    evaluate(agent, run.eval_env, 1, run.eval_seed, on_step=watch)
-    return episode_gif(recorder.recording(), found.view, title, pictures)
-
-
-def _can_render(env: VectorEnv) -> bool:
-    """Try it once, as packages or displays may be missing."""
-    if env.render_mode != "rgb_array":
-        return False
-    try:
-        env.render()
-    except Exception as error:  # anything; pictures are not worth losing the rest
-        logger.warning("%s cannot be rendered: %s", env, error)
-        return False
-    return True
+    return animate_episode(agent, run.eval_env, run.eval_seed, title, found.view)
 
 
 def _write_numbers(run: TrainedRun, numbers: dict[str, float]) -> None:

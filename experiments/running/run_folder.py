@@ -206,8 +206,21 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         RunFolderError: If it cannot be written.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file.
+
+    Args:
+        path: The file.
+        data: Its content.
+
+    Raises:
+        RunFolderError: If it cannot be written.
+    """
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(data)
     except OSError as error:
         raise RunFolderError(f"cannot write {path}: {error}") from error
 

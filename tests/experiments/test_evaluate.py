@@ -1,12 +1,16 @@
 import dataclasses
 import json
 import sys
+from io import BytesIO
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from experiments import evaluate, flat
+from experiments import evaluate, flat, planner
 from experiments.evaluate import EvaluateArguments, evaluate_trained
+from experiments.figures.animation import pictures_gif
 from experiments.running.environments import make_vector_env
 from experiments.running.training import run_and_report
 from experiments.trained.rebuilding import EXPERIMENTS, find_trained, load_agent
@@ -197,3 +201,34 @@ def test_a_result_is_never_overwritten(folder, tmp_path):
 def test_counts_must_be_positive(tmp_path, wrong):
     with pytest.raises(ConfigurationError, match="at least 1"):
         EvaluateArguments(tmp_path, **wrong)
+
+
+def frames_of(data):
+    with Image.open(data) as image:
+        return image.format, image.n_frames
+
+
+def test_an_episode_is_animated_with_its_plans(tmp_path):
+    arguments = planner.PlannerArguments(
+        env_id="Maze2D-Open-v0", env_kwargs=("max_episode_steps=8",), n_eval_envs=2
+    )
+    folder = make_untrained("planner", arguments, tmp_path)
+    result = evaluate_trained(EvaluateArguments(folder, episodes=2, gif=True))
+    assert result["gif"] == result["output"].replace(".json", ".gif")
+    kind, n_frames = frames_of(result["gif"])
+    assert kind == "GIF" and n_frames > 4
+
+
+def test_without_plans_and_pictures_there_is_nothing_to_animate(folder, tmp_path):
+    output = tmp_path / "e.json"
+    with pytest.raises(ConfigurationError, match="nothing to animate.*rgb_array"):
+        evaluate_trained(EvaluateArguments(folder, episodes=2, output=output, gif=True))
+
+
+def test_pictures_alone_are_animated():
+    colors = np.random.default_rng(0).integers(0, 256, (7, 1, 1, 3), dtype=np.uint8)
+    pictures = list(np.broadcast_to(colors, (7, 40, 60, 3)))
+    data = pictures_gif(pictures)
+    assert frames_of(BytesIO(data)) == ("GIF", 7)
+    assert frames_of(BytesIO(pictures_gif(pictures, len(data) - 1)))[1] < 7
+    assert pictures_gif(pictures, 10) == b""
