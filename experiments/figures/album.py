@@ -10,6 +10,7 @@ from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
+from experiments.running.run_folder import write_bytes
 from experiments.running.training import TrainedRun
 
 
@@ -86,7 +87,7 @@ class Album:
     def _write(self, name: str, suffix: str, data: bytes) -> None:
         """Write a picture as it is; drawing it anew for TensorBoard would cost as much."""
         path = self._folder / f"{self._prefix}{name}.{suffix}"
-        path.write_bytes(data)
+        write_bytes(path, data)
         self.paths.append(path)
         if self._writer is None:
             return

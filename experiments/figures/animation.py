@@ -1,7 +1,7 @@
 """An episode with its current plan, as an animated GIF."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -45,16 +45,13 @@ def episode_gif(
     if view is None and not pictures:
         return b""
     moments = _moments(recording)
-    n_frames = min(_MOST_FRAMES, len(moments))
-    while n_frames >= 2:
-        index = np.linspace(0, len(moments) - 1, n_frames)
-        shown = moments[np.unique(np.rint(index).astype(int))]
+
+    def frames_at(index: np.ndarray) -> list[Image.Image]:
+        shown = moments[index]
         frames = [] if view is None else _frames(recording, view, title, shown)
-        data = _encode(_beside(frames, pictures, recording, shown))
-        if len(data) <= most_bytes:
-            return data
-        n_frames //= 2
-    return b""
+        return _beside(frames, pictures, recording, shown)
+
+    return _encode_within(most_bytes, len(moments), frames_at, fewest=2)
 
 
 def pictures_gif(pictures: Sequence[np.ndarray], most_bytes: int = MOST_BYTES) -> bytes:
@@ -67,11 +64,24 @@ def pictures_gif(pictures: Sequence[np.ndarray], most_bytes: int = MOST_BYTES) -
     Returns:
         The GIF; empty if it cannot be made small enough.
     """
-    n_frames = min(_MOST_FRAMES, len(pictures))
-    while n_frames >= 1:
-        shown = np.rint(np.linspace(0, len(pictures) - 1, n_frames)).astype(int)
-        frames = [Image.fromarray(np.ascontiguousarray(pictures[i])) for i in shown]
-        data = _encode(frames)
+
+    def frames_at(index: np.ndarray) -> list[Image.Image]:
+        return [Image.fromarray(np.ascontiguousarray(pictures[i])) for i in index]
+
+    return _encode_within(most_bytes, len(pictures), frames_at, fewest=1)
+
+
+def _encode_within(
+    most_bytes: int,
+    n_moments: int,
+    frames_at: Callable[[np.ndarray], list[Image.Image]],
+    fewest: int,
+) -> bytes:
+    """Leave moments out until the file is small enough; empty if it never is."""
+    n_frames = min(_MOST_FRAMES, n_moments)
+    while n_frames >= fewest:
+        index = np.rint(np.linspace(0, n_moments - 1, n_frames)).astype(int)
+        data = _encode(frames_at(np.unique(index)))
         if len(data) <= most_bytes:
             return data
         n_frames //= 2

@@ -62,9 +62,7 @@ def torch_generator(
     Returns:
         The generator.
     """
-    generator = torch.Generator(device=device)
-    generator.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
-    return generator
+    return _seeded(torch.Generator(device=device), seed)
 
 
 def set_torch_generator_state(generator: torch.Generator, state: torch.Tensor) -> None:
@@ -87,8 +85,15 @@ def set_torch_generator_state(generator: torch.Generator, state: torch.Tensor) -
         generator.device,
     )
     words = np.frombuffer(state.numpy().tobytes(), dtype=np.uint8)
-    seed = np.random.SeedSequence(words.tolist())
-    generator.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+    _seeded(generator, np.random.SeedSequence(words.tolist()))
+
+
+def _seeded(
+    generator: torch.Generator, seed: np.random.SeedSequence
+) -> torch.Generator:
+    return generator.manual_seed(
+        int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1))
+    )
 
 
 def numpy_generator(seed: np.random.SeedSequence) -> np.random.Generator:
